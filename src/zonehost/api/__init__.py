@@ -1,0 +1,1 @@
+"""Docker's HTTP API: one module a resource. Wire types stop here."""

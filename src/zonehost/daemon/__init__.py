@@ -1,0 +1,1 @@
+"""The running daemon: configuration, start-up, recovery. The only place that names concrete drivers."""

@@ -1,0 +1,1 @@
+"""What things are: frozen records and the rules that hold on them. No I/O, no clock, no kernel."""

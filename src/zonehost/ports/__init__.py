@@ -1,0 +1,1 @@
+"""What the engine needs of the world: one Protocol a file, with obligations, idempotence and errors."""
