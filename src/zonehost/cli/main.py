@@ -1,0 +1,53 @@
+"""The `zonehost` command: finds the subcommand and hands over to its module.
+
+Owns the table of subcommands and how an error becomes an exit status. Knows nothing of what a subcommand does: each
+lives in a module of its own, imported only when it is asked for, and offers `add_arguments(parser)` and
+`run(options) -> int` (the exit status).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import Protocol, cast
+
+from zonehost import __version__
+from zonehost.errors import ZonehostError
+
+COMMANDS = {
+    "serve": "run the daemon",
+    "bootstrap": "make a base image from Debian's packages",
+}
+
+
+class Command(Protocol):
+    """What a module of a subcommand offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> int: ...
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the subcommand that `arguments` (default: the process's own) names; its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="zonehost", description="A Docker host whose containers are zones.")
+    parser.add_argument("--version", action="version", version=f"zonehost {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        subparser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name in words[:1]:
+            _command(name).add_arguments(subparser)
+    options = parser.parse_args(words)
+    try:
+        return _command(options.command).run(options)
+    except ZonehostError as error:
+        print(f"zonehost {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _command(name: str) -> Command:
+    return cast(Command, importlib.import_module(f"zonehost.cli.{name}"))
