@@ -1,0 +1,124 @@
+"""The record of a container: what was asked, what it is now."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from zonehost.domain.config import Config
+from zonehost.domain.host_config import HostConfig
+from zonehost.domain.identity import short
+from zonehost.domain.network import Endpoint, PublishedPort
+from zonehost.domain.phase import Phase
+
+
+class Status(StrEnum):
+    """The states of Docker's life cycle; which may follow which is `domain.lifecycle`'s."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+
+class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One mount of a container, resolved. `source` is a host path, or for an image mount its id."""
+
+    type: str
+    destination: str
+    source: str = ""
+    name: str = ""
+    driver: str = ""
+    mode: str = ""
+    writable: bool = True
+    propagation: str = ""
+    recursive: bool = True
+    anonymous: bool = False
+    no_copy: bool = False
+    subpath: str = ""
+    tmpfs_options: str = ""
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a health check. Times are nanoseconds since the epoch."""
+
+    start: int
+    end: int
+    exit_code: int
+    output: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What the health checks have found: starting, healthy or unhealthy."""
+
+    status: str = "starting"
+    failing_streak: int = 0
+    log: tuple[Probe, ...] = ()
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a container is in its life. Times are nanoseconds since the epoch, 0 for never.
+
+    `starting` is the intent of a start: committed before the zone is born, taken back when its process runs.
+    `stopped_by_hand` keeps the restart policies `always` and `unless-stopped` from starting it again.
+    """
+
+    status: Status = Status.CREATED
+    starting: bool = False
+    pid: int = 0
+    keeper: int = 0
+    first_id: int = 0
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    started_at: int = 0
+    finished_at: int = 0
+    stopped_by_hand: bool = False
+    blocked: str = ""
+    health: Health | None = None
+    ports: tuple[PublishedPort, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has a process; a paused container has one."""
+        return self.status in (Status.RUNNING, Status.PAUSED)
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """A container, whole: the unit that the store keeps."""
+
+    kind: ClassVar[str] = "container"
+
+    id: str
+    name: str
+    created: int
+    image: str
+    """The image's id, sha256:…; empty for none."""
+    layers: tuple[str, ...]
+    """Diff ids of the image's layers, lowest first: what the root stands on, even when the image is gone."""
+    config: Config
+    host_config: HostConfig
+    path: str
+    args: tuple[str, ...]
+    mounts: tuple[MountPoint, ...] = ()
+    endpoints: dict[str, Endpoint] = {}
+    """By network name, in the order of connection."""
+    phase: Phase = Phase.MAKING
+    state: State = State()
+    restart_count: int = 0
+    platform: str = "linux"
+
+    @property
+    def key(self) -> str:
+        """What the store finds it by."""
+        return self.id
+
+    @property
+    def short(self) -> str:
+        """The twelve digits that commands print."""
+        return short(self.id)

@@ -1,0 +1,45 @@
+"""Layers: content-addressed, read-only file trees, shared by all images and zones of a pool.
+
+A layer is on disk whole or not at all: it is unpacked aside and then renamed. `diff_id` is `sha256:` and 64 digits, the
+digest of the layer's uncompressed archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Protocol
+
+from zonehost.domain.image import Layer
+
+
+class Layers(Protocol):
+    """The layers of a pool."""
+
+    def path(self, diff_id: str) -> str:
+        """The host path of the layer's tree, in overlay form."""
+
+    def get(self, diff_id: str) -> Layer | None:
+        """The layer, if it is here whole."""
+
+    async def unpack(self, archive: AsyncIterable[bytes], *, diff_id: str | None = None) -> Layer:
+        """Take in a layer archive (tar; plain, gzip, zstd, bzip2 or xz, told by its first bytes).
+
+        Raises:
+            InvalidParameter: not an archive, hostile, past the bounds, or not of this diff id; nothing remains.
+        """
+
+    def pack(self, diff_id: str) -> AsyncIterator[bytes]:
+        """The layer's uncompressed archive, the same to the byte as the one that came in.
+
+        Raises:
+            NotFound: there is no such layer.
+        """
+
+    async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
+        """Make a layer of an overlay's upper directory; `epoch` (seconds) bounds all times, for reproducible images."""
+
+    async def remove(self, diff_id: str) -> None:
+        """Remove it. Idempotent. The caller knows that nothing uses it."""
+
+    async def survey(self) -> frozenset[str]:
+        """Diff ids of all whole layers. What was left half-made by a crash is removed on the way."""

@@ -1,0 +1,48 @@
+"""The logs of zones: what the keeper wrote, read back.
+
+The keeper appends to one file a zone, also while the daemon is down; this port reads, follows and rotates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from zonehost.ports.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A piece of output. `time` is nanoseconds since the epoch; `data` ends in a newline unless the line was cut."""
+
+    time: int
+    stream: Stream
+    data: bytes
+
+
+class Logs(Protocol):
+    """The log files of zones."""
+
+    def read(
+        self,
+        path: str,
+        *,
+        since: int = 0,
+        until: int = 0,
+        tail: int = -1,
+        follow: Callable[[], Awaitable[None]] | None = None,
+    ) -> AsyncIterator[list[LogLine]]:
+        """Lines of the log at the path and its rotated parts, in order, in batches.
+
+        `since` and `until` are nanoseconds (0: open), `tail` counts lines from the end (-1: all). With `follow`, goes
+        on as lines are written until the awaitable returns (the zone has ended), and then to the end of the file.
+        """
+
+    def keep(
+        self, zone: str, path: str, *, max_size: int, max_files: int, reopen: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Watch a running zone's log and rotate it past `max_size` bytes, keeping `max_files` files in all."""
+
+    def forget(self, zone: str) -> None:
+        """Stop watching. Idempotent."""
