@@ -11,42 +11,42 @@ class _Wire(msgspec.Struct, frozen=True, rename=docker_name):
     """A part of HostConfig under its Docker names."""
 
 
-class PortBinding(_Wire, kw_only=True):
+class PortBinding(_Wire, frozen=True, kw_only=True):
     """Where a port of the zone is published on the host. An empty port is ephemeral."""
 
     host_ip: str = msgspec.field(default="", name="HostIp")
     host_port: str = ""
 
 
-class RestartPolicy(_Wire, kw_only=True):
+class RestartPolicy(_Wire, frozen=True, kw_only=True):
     """Whether a zone that ended is started again: no, always, unless-stopped, on-failure."""
 
     name: str = ""
     maximum_retry_count: int = 0
 
 
-class LogConfig(_Wire, kw_only=True):
+class LogConfig(_Wire, frozen=True, kw_only=True):
     """Which log driver takes the zone's output, and its options."""
 
     type: str = ""
     config: dict[str, str] | None = None
 
 
-class WeightDevice(_Wire, kw_only=True):
+class WeightDevice(_Wire, frozen=True, kw_only=True):
     """An I/O weight for one block device."""
 
     path: str
     weight: int
 
 
-class ThrottleDevice(_Wire, kw_only=True):
+class ThrottleDevice(_Wire, frozen=True, kw_only=True):
     """A rate for one block device: bytes or operations a second."""
 
     path: str
     rate: int
 
 
-class DeviceMapping(_Wire, kw_only=True):
+class DeviceMapping(_Wire, frozen=True, kw_only=True):
     """A device of the host, where it appears inside, and what may be done with it."""
 
     path_on_host: str = ""
@@ -54,7 +54,7 @@ class DeviceMapping(_Wire, kw_only=True):
     cgroup_permissions: str = "rwm"
 
 
-class DeviceRequest(_Wire, kw_only=True):
+class DeviceRequest(_Wire, frozen=True, kw_only=True):
     """A request to a device driver (GPUs, CDI)."""
 
     driver: str = ""
@@ -64,7 +64,7 @@ class DeviceRequest(_Wire, kw_only=True):
     options: dict[str, str] | None = None
 
 
-class Ulimit(_Wire, kw_only=True):
+class Ulimit(_Wire, frozen=True, kw_only=True):
     """A resource limit of a process; -1 is unlimited."""
 
     name: str
@@ -72,7 +72,7 @@ class Ulimit(_Wire, kw_only=True):
     hard: int
 
 
-class BindOptions(_Wire, kw_only=True):
+class BindOptions(_Wire, frozen=True, kw_only=True):
     """Options of a bind mount."""
 
     propagation: str = ""
@@ -82,14 +82,14 @@ class BindOptions(_Wire, kw_only=True):
     read_only_force_recursive: bool = False
 
 
-class DriverConfig(_Wire, kw_only=True):
+class DriverConfig(_Wire, frozen=True, kw_only=True):
     """A volume driver and its options."""
 
     name: str = ""
     options: dict[str, str] | None = None
 
 
-class VolumeOptions(_Wire, kw_only=True):
+class VolumeOptions(_Wire, frozen=True, kw_only=True):
     """Options of a volume mount."""
 
     no_copy: bool = False
@@ -98,13 +98,13 @@ class VolumeOptions(_Wire, kw_only=True):
     subpath: str = ""
 
 
-class ImageOptions(_Wire, kw_only=True):
+class ImageOptions(_Wire, frozen=True, kw_only=True):
     """Options of an image mount."""
 
     subpath: str = ""
 
 
-class TmpfsOptions(_Wire, kw_only=True):
+class TmpfsOptions(_Wire, frozen=True, kw_only=True):
     """Options of a tmpfs mount; the size is in bytes."""
 
     size_bytes: int = 0
@@ -112,7 +112,7 @@ class TmpfsOptions(_Wire, kw_only=True):
     options: tuple[tuple[str, ...], ...] | None = None
 
 
-class Mount(_Wire, kw_only=True):
+class Mount(_Wire, frozen=True, kw_only=True):
     """A mount as `--mount` asks for it."""
 
     type: str = ""
@@ -126,7 +126,7 @@ class Mount(_Wire, kw_only=True):
     tmpfs_options: TmpfsOptions | None = None
 
 
-class HostConfig(_Wire, kw_only=True):
+class HostConfig(_Wire, frozen=True, kw_only=True):
     """Docker's host-dependent container configuration. Sizes are in bytes, CPU times in microseconds."""
 
     binds: tuple[str, ...] | None = None
