@@ -1,1 +1,1 @@
-"""State on disk: one SQLite file."""
+"""State on disk: one SQLite file that holds every record of an instance."""
