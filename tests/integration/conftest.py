@@ -1,0 +1,51 @@
+"""Fixtures of the tests that run a real daemon. Each test process has an instance of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.rig import Daemon
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.fixture(scope="session")
+def shared_daemon() -> Iterator[Daemon]:
+    """The daemon of this test process, with the image `busybox`; at the end nothing of it may be left."""
+    daemon = Daemon.make()
+    daemon.start()
+    daemon.zonehost("bootstrap", "busybox")
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def daemon(shared_daemon: Daemon) -> Iterator[Daemon]:
+    """The shared daemon; what the test leaves in it is removed."""
+    yield shared_daemon
+    shared_daemon.remove_zones()
+
+
+@pytest.fixture
+def new_daemon() -> Iterator[Callable[..., Daemon]]:
+    """Makes daemons that belong to one test, which may stop, kill and start them as it likes."""
+    made: list[Daemon] = []
+
+    def make(*options: str) -> Daemon:
+        daemon = Daemon.make(*options)
+        made.append(daemon)
+        daemon.start()
+        return daemon
+
+    yield make
+    for daemon in made:
+        daemon.close()
