@@ -1,0 +1,1 @@
+"""Drivers of the storage port: one module or folder a kind of pool."""
