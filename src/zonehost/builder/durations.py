@@ -1,0 +1,26 @@
+"""Durations as Go writes them (`1h30m`, `1.5s`, `24h`). Source: the documentation of Go's time.ParseDuration."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+
+
+def parse_duration(text: str) -> int | None:
+    """The duration in nanoseconds, or None where the text is none."""
+    sign = -1 if text.startswith("-") else 1
+    body = text.removeprefix("-") if sign < 0 else text.removeprefix("+")
+    if body == "0":
+        return 0
+    total = Decimal(0)
+    at = 0
+    while at < len(body):
+        match = _PART.match(body, at)
+        if not match:
+            return None
+        total += Decimal(match[1]) * _UNITS[match[2]]
+        at = match.end()
+    return sign * int(total) if body else None
