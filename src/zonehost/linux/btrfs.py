@@ -1,0 +1,242 @@
+"""btrfs by ioctl: subvolumes, snapshots, simple quotas, send, resize.
+
+Numbers and structures are of the kernel's include/uapi/linux/btrfs.h and btrfs_tree.h. Calls take an open directory of
+the file system and raises OSError as the kernel says it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+_MAGIC: Final = 0x94
+SUPER_MAGIC: Final = 0x9123683E
+FIRST_FREE_INODE: Final = 256
+_PATH_NAME: Final = 4088
+_SUBVOLUME_NAME: Final = 4040
+_WRITE, _READ = 1, 2
+
+
+def _ioctl_number(direction: int, number: int, size: int) -> int:
+    return direction << 30 | size << 16 | _MAGIC << 8 | number
+
+
+_RESIZE: Final = _ioctl_number(_WRITE, 3, 4096)
+_SYNC: Final = _ioctl_number(0, 8, 0)
+_SUBVOL_DESTROY: Final = _ioctl_number(_WRITE, 15, 4096)
+_TREE_SEARCH_V2: Final = _ioctl_number(_READ | _WRITE, 17, 112)
+_SNAP_CREATE_V2: Final = _ioctl_number(_WRITE, 23, 4096)
+_SUBVOL_CREATE_V2: Final = _ioctl_number(_WRITE, 24, 4096)
+_SUBVOL_GETFLAGS: Final = _ioctl_number(_READ, 25, 8)
+_SUBVOL_SETFLAGS: Final = _ioctl_number(_WRITE, 26, 8)
+_SEND: Final = _ioctl_number(_WRITE, 38, 72)
+_QUOTA_CTL: Final = _ioctl_number(_READ | _WRITE, 40, 16)
+_QGROUP_ASSIGN: Final = _ioctl_number(_WRITE, 41, 24)
+_QGROUP_CREATE: Final = _ioctl_number(_WRITE, 42, 16)
+_QGROUP_LIMIT: Final = _ioctl_number(_READ, 43, 48)
+_GET_SUBVOL_INFO: Final = _ioctl_number(_READ, 60, 504)
+
+_READONLY: Final = 1 << 1
+_QGROUP_INHERIT: Final = 1 << 2
+_QUOTA_ENABLE_SIMPLE: Final = 4
+_LIMIT_REFERENCED: Final = 1
+_QUOTA_TREE: Final = 8
+_QGROUP_INFO: Final = 242
+_QGROUP_LIMIT_ITEM: Final = 244
+_SEARCH_HEADER: Final = struct.Struct("<QQQII")
+_NO_LIMIT: Final = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaGroup:
+    """What a quota group holds and may hold, in bytes; a limit of 0 is none."""
+
+    referenced: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubvolumeInfo:
+    """A subvolume's id, that of the one above it, and its UUIDs, as btrfs_ioctl_get_subvol_info_args has them."""
+
+    id: int
+    parent: int
+    flags: int
+    uuid: bytes
+    parent_uuid: bytes
+    received_uuid: bytes
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can write to it."""
+        return bool(self.flags & 1)
+
+
+def is_btrfs(path: str | os.PathLike[str]) -> bool:
+    """Whether the path is on btrfs (stat of a subvolume's root has inode 256 only there, so ask the file system)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, _ioctl_number(_READ, 31, 1024), bytearray(1024))  # BTRFS_IOC_FS_INFO
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EINVAL):
+            return False
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def create_subvolume(parent: int, name: str, groups: tuple[int, ...] = ()) -> None:
+    """Make an empty subvolume in the directory `parent`, a member of the quota groups from its first byte."""
+    _volume_v2(parent, _SUBVOL_CREATE_V2, name, groups=groups)
+
+
+def snapshot(source: int, parent: int, name: str, *, readonly: bool = False, groups: tuple[int, ...] = ()) -> None:
+    """Make `name` in the directory `parent` a snapshot of the subvolume open at `source`: O(1), atomic."""
+    _volume_v2(parent, _SNAP_CREATE_V2, name, fd=source, flags=_READONLY if readonly else 0, groups=groups)
+
+
+def destroy_subvolume(parent: int, name: str) -> None:
+    """Remove the subvolume `name` of the directory `parent`, with all in it; the space comes back a little later."""
+    fcntl.ioctl(parent, _SUBVOL_DESTROY, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, os.fsencode(name))))
+
+
+def subvolume_info(descriptor: int) -> SubvolumeInfo:
+    """About the subvolume that the open file is in."""
+    answer = bytearray(504)
+    fcntl.ioctl(descriptor, _GET_SUBVOL_INFO, answer)
+    identity, _, parent, _, _, flags = struct.unpack_from("<Q256sQQQQ", answer)
+    at = struct.calcsize("<Q256sQQQQ")
+    uuids = struct.unpack_from("<16s16s16s", answer, at)
+    return SubvolumeInfo(identity, parent, flags, *uuids)
+
+
+def set_readonly(descriptor: int, readonly: bool) -> None:
+    """Close the subvolume to writes, or open it."""
+    answer = bytearray(8)
+    fcntl.ioctl(descriptor, _SUBVOL_GETFLAGS, answer)
+    (flags,) = struct.unpack("<Q", answer)
+    wanted = flags | _READONLY if readonly else flags & ~_READONLY
+    fcntl.ioctl(descriptor, _SUBVOL_SETFLAGS, struct.pack("<Q", wanted))
+
+
+def enable_simple_quotas(descriptor: int) -> None:
+    """Account every extent to the subvolume that wrote it (Linux 6.7). Nothing happens if quotas are on.
+
+    The distribution's btrfs-progs of Debian 12 does not know this command.
+    """
+    fcntl.ioctl(descriptor, _QUOTA_CTL, bytearray(struct.pack("<QQ", _QUOTA_ENABLE_SIMPLE, 0)))
+
+
+def create_group(descriptor: int, group: int) -> None:
+    """Make a quota group (level << 48 | number); one that exists is left as it is."""
+    _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 1, group), errno.EEXIST)
+
+
+def destroy_group(descriptor: int, group: int) -> None:
+    """Remove a quota group; one that does not exist is no error."""
+    _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 0, group), errno.ENOENT)
+
+
+def assign_group(descriptor: int, member: int, group: int) -> None:
+    """Count what `member` holds in `group` too."""
+    _group_call(descriptor, _QGROUP_ASSIGN, struct.pack("<QQQ", 1, member, group), errno.EEXIST)
+
+
+def limit_group(descriptor: int, group: int, limit: int) -> None:
+    """Let the group hold at most `limit` bytes; 0 lifts the limit."""
+    fcntl.ioctl(
+        descriptor,
+        _QGROUP_LIMIT,
+        struct.pack("<QQQQQQ", group, _LIMIT_REFERENCED, limit or _NO_LIMIT, 0, 0, 0),
+    )
+
+
+def quota_groups(descriptor: int) -> dict[int, QuotaGroup]:
+    """Every quota group's use and limit, from the quota tree: no walk of any file tree."""
+    used: dict[int, int] = {}
+    limits: dict[int, int] = {}
+    for kind, group, body in _search(descriptor, _QUOTA_TREE, _QGROUP_INFO, _QGROUP_LIMIT_ITEM):
+        if kind == _QGROUP_INFO:
+            used[group] = struct.unpack_from("<QQ", body)[1]
+        elif kind == _QGROUP_LIMIT_ITEM:
+            flags, limit = struct.unpack_from("<QQ", body)
+            limits[group] = limit if flags & _LIMIT_REFERENCED and limit != _NO_LIMIT else 0
+    return {group: QuotaGroup(bytes_, limits.get(group, 0)) for group, bytes_ in used.items()}
+
+
+def resize(descriptor: int, size: str) -> None:
+    """Resize the file system's only device: bytes, or `max`."""
+    fcntl.ioctl(descriptor, _RESIZE, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, size.encode())))
+
+
+def sync(descriptor: int) -> None:
+    """Return when all that was written before is on the device."""
+    fcntl.ioctl(descriptor, _SYNC)
+
+
+def send(source: int, output: int, *, parent: int = 0, clones: tuple[int, ...] = ()) -> None:
+    """Write the send stream (version 1) of the read-only subvolume at `source` to the pipe or file `output`.
+
+    `parent` and `clones` are ids of read-only subvolumes that the receiver has. Blocks until all is written.
+    """
+    roots = struct.pack(f"<{len(clones)}Q", *clones)
+    buffer = bytearray(roots)
+    address = 0
+    if clones:
+        address = ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
+    argument = struct.pack("<qQQQQI28s4x", output, len(clones), address, parent, 0, 0, b"")
+    fcntl.ioctl(source, _SEND, argument)
+
+
+def _volume_v2(
+    parent: int, number: int, name: str, *, fd: int = 0, flags: int = 0, groups: tuple[int, ...] = ()
+) -> None:
+    encoded = os.fsencode(name)
+    if len(encoded) >= _SUBVOLUME_NAME:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
+    if not groups:
+        fcntl.ioctl(parent, number, bytearray(struct.pack(f"<qQQ32s{_SUBVOLUME_NAME}s", fd, 0, flags, b"", encoded)))
+        return
+
+    inherit = ctypes.create_string_buffer(struct.pack(f"<QQQQ40s{len(groups)}Q", 0, len(groups), 0, 0, b"", *groups))
+    size = struct.calcsize(f"<QQQQ40s{len(groups)}Q")
+    union = struct.pack("<QQ16s", size, ctypes.addressof(inherit), b"")
+    argument = struct.pack(f"<qQQ32s{_SUBVOLUME_NAME}s", fd, 0, flags | _QGROUP_INHERIT, union, encoded)
+    fcntl.ioctl(parent, number, bytearray(argument))
+
+
+def _group_call(descriptor: int, number: int, argument: bytes, done: int) -> None:
+    try:
+        fcntl.ioctl(descriptor, number, argument)
+    except OSError as error:
+        if error.errno != done:
+            raise
+
+
+def _search(descriptor: int, tree: int, first_kind: int, last_kind: int) -> list[tuple[int, int, bytes]]:
+    """Items of a tree as (kind, offset of the key, body), for keys of object 0 as the quota tree has them."""
+    found: list[tuple[int, int, bytes]] = []
+    size = 1 << 16
+    kind, offset = first_kind, 0
+    while True:
+        head = struct.pack(
+            "<QQQQQQQIIII32xQ", tree, 0, 0, offset, _NO_LIMIT, 0, _NO_LIMIT, kind, last_kind, 4096, 0, size
+        )
+        buffer = bytearray(head) + bytearray(size)
+        fcntl.ioctl(descriptor, _TREE_SEARCH_V2, buffer)
+        (items,) = struct.unpack_from("<I", buffer, 64)
+        if not items:
+            return found
+        at = 112
+        for _ in range(items):
+            _, _, offset, kind, length = _SEARCH_HEADER.unpack_from(buffer, at)
+            at += _SEARCH_HEADER.size
+            found.append((kind, offset, bytes(buffer[at : at + length])))
+            at += length
+        offset += 1
