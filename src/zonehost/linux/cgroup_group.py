@@ -1,0 +1,214 @@
+"""One zone's cgroups: made, entered, killed, frozen, listed and taken away, in every hierarchy at once.
+
+In the v2 tree a zone is `zonehost/<instance>/<id>` with two children: `zone` for its processes and `keeper` for the
+process that watches them. In each v1 hierarchy it is `zonehost/<instance>/<id>` for its processes; the keeper stays in
+`zonehost/<instance>`. Limits and counters are other modules' work: this one says in which directories they are.
+
+Calls here raise OSError as the kernel does. None blocks, except those that move a process (see `move`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zonehost.errors import InvalidParameter
+from zonehost.linux import cgroup_tree as tree
+from zonehost.linux.cgroup_events import until
+
+if TYPE_CHECKING:
+    from zonehost.linux.cgroup import Hierarchies
+
+
+class Part(StrEnum):
+    """Which of a zone's processes a group holds."""
+
+    ZONE = "zone"
+    KEEPER = "keeper"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a zone's controllers are: controller to directory, in the v2 tree and in the v1 hierarchies."""
+
+    unified: dict[str, str]
+    legacy: dict[str, str]
+
+
+class Instance:
+    """The directory `zonehost/<name>` in every hierarchy, below `parent`: `--cgroup-parent`, or the root."""
+
+    def __init__(self, hierarchies: Hierarchies, name: str, parent: str = "") -> None:
+        """Raises: InvalidParameter: the parent's path climbs with `..`."""
+        if ".." in parent.split("/"):
+            raise InvalidParameter(f"invalid cgroup parent {parent}: '..' is not allowed")
+        self.hierarchies = hierarchies
+        steps = [step for step in parent.split("/") if step not in ("", ".")]
+        self._steps = (*steps, "zonehost", name)
+        self.path = "/".join(self._steps)
+
+    def group(self, zone: str) -> Group:
+        """The groups of the zone with this id, whether they exist or not."""
+        return Group(self, zone)
+
+    def zones(self) -> set[str]:
+        """The ids that have a group in any hierarchy."""
+        found: set[str] = set()
+        for root in self.hierarchies.roots:
+            with suppress(FileNotFoundError), os.scandir(f"{root}/{self.path}") as entries:
+                found.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return found
+
+    def prepare(self) -> None:
+        """Make the instance's own directories, and hand the controllers down to them. Idempotent.
+
+        Raises:
+            Unavailable: processes in a group on the way keep its controllers from being handed down (the "no internal
+                processes" rule of cgroups(7)).
+        """
+        for root in self.hierarchies.roots:
+            at = root
+            for step in self._steps:
+                if root == self.hierarchies.unified:
+                    tree.hand_down(at, self.hierarchies.controllers)
+                above, at = at, f"{at}/{step}"
+                tree.make(at)
+                if root == self.hierarchies.legacy.get("cpuset"):
+                    tree.inherit_cpuset(above, at)
+        tree.hand_down(f"{self.hierarchies.unified}/{self.path}", self.hierarchies.controllers)
+
+    def remove(self) -> None:
+        """Take away `zonehost/<name>`, and `zonehost` if no other instance uses it. For an instance without zones.
+
+        Raises:
+            OSError: EBUSY, a zone's group is still there.
+        """
+        for root in self.hierarchies.roots:
+            own = f"{root}/{self.path}"
+            tree.remove(own)
+            try:
+                tree.remove(os.path.dirname(own))
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+
+
+class Group:
+    """The groups of one zone."""
+
+    def __init__(self, instance: Instance, zone: str) -> None:
+        self._instance = instance
+        hierarchies = instance.hierarchies
+        self.path = f"{instance.path}/{zone}"
+        """Below each mount point."""
+        self.unified = f"{hierarchies.unified}/{self.path}"
+        """The v2 group's directory: the zone's identity."""
+        inside = self.part(Part.ZONE)
+        self.places = Places(
+            dict.fromkeys(hierarchies.controllers, inside),
+            {controller: f"{root}/{self.path}" for controller, root in hierarchies.legacy.items()},
+        )
+        self._legacy = tuple(dict.fromkeys(self.places.legacy.values()))
+
+    def part(self, part: Part) -> str:
+        """The directory in the v2 tree that holds these processes."""
+        return f"{self.unified}/{part.value}"
+
+    def create(self) -> None:
+        """Make the groups, without limits. Idempotent. Raises: Unavailable: as `Instance.prepare`."""
+        try:
+            tree.make(self.unified)
+        except FileNotFoundError:
+            self._instance.prepare()
+            tree.make(self.unified)
+        tree.hand_down(self.unified, self._instance.hierarchies.controllers)
+        tree.make(self.part(Part.ZONE))
+        tree.make(self.part(Part.KEEPER))
+        for directory in self._legacy:
+            try:
+                tree.make(directory)
+            except FileNotFoundError:
+                self._instance.prepare()
+                tree.make(directory)
+
+    def move(self, pid: int, part: Part) -> None:
+        """Move a process (0: the caller) with all its threads.
+
+        The first migration after a quiet moment waits for an RCU grace period, 5 to 25 ms: call this in a thread, or
+        avoid it: `cgroup_fork.fork_into(part(...))`, then `admit`.
+        """
+        for directory in (self.part(part), *self._legacy_of(part)):
+            tree.write(f"{directory}/cgroup.procs", str(pid))
+
+    def admit(self, pid: int) -> None:
+        """Move a process that was born in the v2 group `zone` into the v1 groups too. Nothing to do on pure v2."""
+        for directory in self._legacy:
+            tree.write(f"{directory}/cgroup.procs", str(pid))
+
+    def home(self, pid: int) -> str:
+        """The v2 directory where a further process belongs that shall stand beside this one of the zone.
+
+        Not always `zone` itself: an init system inside may have moved all processes to groups further down, and then
+        the kernel lets none into `zone`. Raises ProcessLookupError if the process is not, or no longer, in the zone.
+        """
+        with suppress(FileNotFoundError):
+            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+                if line.startswith("0::"):
+                    home = self._instance.hierarchies.unified + line[3:]
+                    if home == self.part(Part.ZONE) or home.startswith(self.part(Part.ZONE) + "/"):
+                        return home
+        raise ProcessLookupError(errno.ESRCH, f"process {pid} is not in the zone")
+
+    def delegate(self, uid: int, gid: int) -> None:
+        """Give a user, the zone's root, what it needs to make groups of its own in the v2 `zone` group (cgroups(7),
+        "Delegation"). Its limits stay out of reach: their files keep their owner."""
+        inside = self.part(Part.ZONE)
+        os.chown(inside, uid, gid)
+        for name in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
+            os.chown(f"{inside}/{name}", uid, gid)
+
+    def pids(self, part: Part = Part.ZONE) -> list[int]:
+        """The processes of this part, those in groups made further down included; empty if the group is gone."""
+        found: list[int] = []
+        for directory, _, _ in os.walk(self.part(part)):
+            try:
+                found += map(int, Path(directory, "cgroup.procs").read_text().split())
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):  # EOPNOTSUPP: a threaded group
+                    raise
+        return found
+
+    def kill(self, part: Part | None = None) -> None:
+        """Send SIGKILL to every process of the part, or of both, frozen ones too. Nothing to do if it is gone."""
+        with suppress(FileNotFoundError):
+            tree.write(f"{self.part(part) if part else self.unified}/cgroup.kill", "1")
+
+    async def emptied(self, part: Part | None = None) -> None:
+        """Return once no process is left in the part, or in both. Bound it with `asyncio.timeout`."""
+        await until(self.part(part) if part else self.unified, "populated", 0)
+
+    async def freeze(self) -> None:
+        """Stop every process of the zone; return once all stand still. Raises FileNotFoundError if it is gone."""
+        tree.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "1")
+        await until(self.part(Part.ZONE), "frozen", 1)
+
+    def thaw(self) -> None:
+        """Let the zone's processes go on. Raises FileNotFoundError if the group is gone."""
+        tree.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "0")
+
+    def remove(self) -> None:
+        """Take away the groups, with all that was made inside them. Idempotent.
+
+        Raises:
+            OSError: EBUSY, a process is still in one of them.
+        """
+        for directory in (self.part(Part.ZONE), self.part(Part.KEEPER), self.unified, *self._legacy):
+            tree.remove_tree(directory)
+
+    def _legacy_of(self, part: Part) -> tuple[str, ...]:
+        return self._legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self._legacy)

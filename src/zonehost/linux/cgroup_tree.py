@@ -1,0 +1,78 @@
+"""The directories and files of a cgroup tree: made, written, taken away, each call idempotent.
+
+Raises OSError as the kernel does, but where a rule of the tree stands in the way it says which.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from zonehost.errors import Unavailable
+
+
+def make(directory: str) -> None:
+    """Make a group. Nothing to do if it exists."""
+    with suppress(FileExistsError):
+        Path(directory).mkdir()
+
+
+def remove(directory: str) -> None:
+    """Remove a group without children. Nothing to do if it is gone. Raises OSError: EBUSY, it is in use."""
+    with suppress(FileNotFoundError):
+        Path(directory).rmdir()
+
+
+def remove_tree(directory: str) -> None:
+    """Remove a group and all groups inside. Nothing to do if it is gone. Raises OSError: EBUSY, one holds a process."""
+    try:
+        remove(directory)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        for inner, _, _ in os.walk(directory, topdown=False):
+            remove(inner)
+
+
+def write(path: str, text: str) -> None:
+    """Write a control file in one write(2), as the kernel wants it."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def hand_down(directory: str, controllers: frozenset[str]) -> None:
+    """Let the children of a v2 group have these controllers.
+
+    Raises:
+        Unavailable: the group itself holds processes (cgroups(7), the "no internal processes" rule), or its own parent
+            does not hand down one of the controllers.
+    """
+    if not controllers:
+        return
+    try:
+        write(f"{directory}/cgroup.subtree_control", " ".join(f"+{controller}" for controller in sorted(controllers)))
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise Unavailable(
+                f"the cgroup {directory} holds processes of its own, so it cannot hand controllers down; "
+                "name another cgroup parent, or move them to a group below it"
+            ) from error
+        if error.errno == errno.ENOENT and Path(directory).is_dir():
+            raise Unavailable(f"the cgroup {directory} lacks one of the controllers {sorted(controllers)}") from error
+        raise
+
+
+def inherit_cpuset(parent: str, child: str) -> None:
+    """Fill a new v1 cpuset as its parent is, and have the kernel do so for its children.
+
+    A v1 cpuset is born empty and lets no process in, unless its parent's `cgroup.clone_children` was set before.
+    """
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not Path(child, name).read_text().strip():
+            write(f"{child}/{name}", Path(parent, name).read_text().strip())
+            write(f"{child}/cgroup.clone_children", "1")
