@@ -1,0 +1,34 @@
+"""Kernel settings under /proc/sys, by their dotted names (sysctl(8)).
+
+Those of `net.` are of the network namespace of the calling thread. A slash in a name stands for a dot inside one of its
+parts, as an interface name may have.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def _path(name: str) -> Path:
+    return Path("/proc/sys") / "/".join(part.replace("/", ".") for part in name.split("."))
+
+
+def read(name: str) -> str:
+    """The value, without the line's end.
+
+    Raises:
+        OSError: there is no such setting here.
+    """
+    return _path(name).read_text().strip()
+
+
+def write(name: str, value: str | int) -> None:
+    """Set it, unless it is so already.
+
+    Raises:
+        OSError: there is no such setting here, or the value is refused.
+    """
+    path = _path(name)
+    wanted = str(value)
+    if path.read_text().strip() != wanted:
+        path.write_text(wanted)
