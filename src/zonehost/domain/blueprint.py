@@ -147,6 +147,8 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     stdin_once: bool = False
     log: str | None = None
     """Host path of the log file that the keeper writes, or None for no log."""
+    log_bound: int = 0
+    """Bytes after which the keeper starts the file anew by itself; 0 never does."""
     annotations: dict[str, str] = {}
 
 
