@@ -1,0 +1,108 @@
+"""Clients other than the docker command: the Python SDK, and skopeo on what was saved and is to be loaded."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker import DockerClient
+from docker.errors import APIError, ContainerError, NotFound
+
+from tests.integration.rig import Daemon
+
+
+@pytest.fixture
+def client(daemon: Daemon) -> Iterator[DockerClient]:
+    connected = docker.DockerClient(base_url=daemon.environment["DOCKER_HOST"])
+    yield connected
+    connected.close()
+
+
+def test_sdk_runs_a_container_and_reads_both_streams(client: DockerClient) -> None:
+    output = client.containers.run("busybox", ["sh", "-c", "echo out; echo err >&2"], remove=True, stderr=True)
+    assert sorted(output.splitlines()) == [b"err", b"out"]
+
+
+def test_sdk_raises_what_the_process_said(client: DockerClient) -> None:
+    with pytest.raises(ContainerError) as error:
+        client.containers.run("busybox", ["sh", "-c", "echo bad >&2; exit 3"], remove=True)
+    assert (error.value.exit_status, error.value.stderr) == (3, b"bad\n")
+
+
+def test_sdk_follows_a_life(client: DockerClient) -> None:
+    container = client.containers.create("busybox", ["sh", "-c", "echo begun; sleep 600"], name="lived", tty=False)
+    assert container.status == "created"
+    container.start()
+    assert next(container.logs(stream=True, follow=True)) == b"begun\n"
+    assert container.exec_run(["echo", "inside"]).output == b"inside\n"
+    assert container.stats(stream=False)["pids_stats"]["current"] == 2
+    assert [row for row in container.top()["Processes"] if row[-1] == "sleep 600"]
+    container.pause()
+    container.reload()
+    assert container.status == "paused"
+    container.unpause()
+    container.kill()
+    assert container.wait()["StatusCode"] == 137
+    container.remove()
+    with pytest.raises(NotFound):
+        client.containers.get("lived")
+
+
+def test_sdk_puts_and_gets_archives(client: DockerClient) -> None:
+    container = client.containers.create("busybox", "true")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("note")
+        member.size = 5
+        archive.addfile(member, io.BytesIO(b"hello"))
+    assert container.put_archive("/tmp", packed.getvalue())
+    chunks, status = container.get_archive("/tmp/note")
+    assert (status["name"], status["size"]) == ("note", 5)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        note = archive.extractfile("note")
+        assert note is not None
+        assert note.read() == b"hello"
+
+
+def test_sdk_speaks_the_oldest_version_and_no_older(daemon: Daemon) -> None:
+    old = docker.APIClient(base_url=daemon.environment["DOCKER_HOST"], version="1.24")
+    assert old.containers(all=True) == []
+    older = docker.APIClient(base_url=daemon.environment["DOCKER_HOST"], version="1.23")
+    with pytest.raises(APIError, match=r"client version 1\.23 is too old"):
+        older.containers()
+
+
+def test_sdk_lists_with_its_own_form_of_filters(client: DockerClient) -> None:
+    client.containers.create("busybox", "true", labels={"a": "b"})
+    assert len(client.containers.list(all=True, filters={"label": ["a=b"]})) == 1
+    assert client.containers.list(all=True, filters={"label": ["a=c"]}) == []
+
+
+def test_skopeo_reads_what_was_saved(daemon: Daemon, tmp_path: Path) -> None:
+    archive = tmp_path / "busybox.tar"
+    daemon.docker("save", "-o", str(archive), "busybox")
+    inspected = _skopeo("inspect", "--config", f"docker-archive:{archive}")
+    assert '"os":"linux"' in inspected.replace(" ", "")
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
+def test_an_image_survives_skopeo_and_back(daemon: Daemon, tmp_path: Path, form: str) -> None:
+    daemon.docker("tag", "busybox", "trip:1")
+    saved, copied = tmp_path / "saved.tar", tmp_path / "copied.tar"
+    daemon.docker("save", "-o", str(saved), "trip:1")
+    identity = daemon.docker("image", "inspect", "-f", "{{json .RootFS}}", "trip:1")
+    daemon.docker("rmi", "trip:1")
+    _skopeo("copy", f"docker-archive:{saved}", f"{form}:{copied}:docker.io/library/trip:1")
+    daemon.docker("load", "-i", str(copied))
+    assert daemon.docker("image", "inspect", "-f", "{{json .RootFS}}", "trip:1") == identity
+    assert daemon.docker("run", "--rm", "trip:1", "echo", "alive") == "alive"
+    daemon.docker("rmi", "trip:1")
+
+
+def _skopeo(*words: str) -> str:
+    return subprocess.run(["skopeo", *words], check=True, capture_output=True, text=True, timeout=120).stdout
