@@ -34,8 +34,9 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a zone's controllers are: controller to directory, in the v2 tree and in the v1 hierarchies."""
+    """Where a zone's processes are: the v2 group, and controller to directory in the v2 tree and in v1 hierarchies."""
 
+    zone: str
     unified: dict[str, str]
     legacy: dict[str, str]
 
@@ -110,6 +111,7 @@ class Group:
         """The v2 group's directory: the zone's identity."""
         inside = self.part(Part.ZONE)
         self.places = Places(
+            inside,
             dict.fromkeys(hierarchies.controllers, inside),
             {controller: f"{root}/{self.path}" for controller, root in hierarchies.legacy.items()},
         )

@@ -1,0 +1,259 @@
+"""A zone's cgroups on the machine as it is, hybrid or pure v2."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from zonehost.errors import Unavailable
+from zonehost.linux import cgroup_stats as stats
+from zonehost.linux.cgroup import discover
+from zonehost.linux.cgroup_apply import apply
+from zonehost.linux.cgroup_fork import fork_into
+from zonehost.linux.cgroup_group import Group, Instance, Part
+from zonehost.linux.cgroup_limits import DeviceValue, Limits, Refused, Unenforceable
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def instance() -> Iterator[Instance]:
+    made = Instance(discover(), f"test-{os.getpid()}")
+    yield made
+    for zone in made.zones():
+        group = made.group(zone)
+        group.kill()
+        asyncio.run(asyncio.wait_for(group.emptied(), 10))
+        group.remove()
+    made.remove()
+
+
+@pytest.fixture
+def group(instance: Instance) -> Group:
+    group = instance.group("z1")
+    group.create()
+    return group
+
+
+@pytest.fixture
+def start(group: Group) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts Python programs inside the zone's groups."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(program: str = "import time; time.sleep(60)") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-S", "-c", f"input(); {program}"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        started.append(process)
+        group.move(process.pid, Part.ZONE)
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def memberships(pid: int) -> set[str]:
+    return {line.split(":", 2)[2] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()}
+
+
+def test_create_is_idempotent_and_remove_is_complete(instance: Instance) -> None:
+    group = instance.group("z1")
+    group.create()
+    group.create()
+    assert instance.zones() == {"z1"}
+    group.remove()
+    group.remove()
+    assert instance.zones() == set()
+
+
+def test_remove_takes_groups_that_were_made_inside(instance: Instance, group: Group) -> None:
+    inner = [Path(directory, "a", "b") for directory in (group.part(Part.ZONE), *group.places.legacy.values())]
+    for path in inner:
+        path.mkdir(parents=True, exist_ok=True)
+    group.remove()
+    assert instance.zones() == set()
+
+
+def test_remove_refuses_while_a_process_is_inside(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    start()
+    with pytest.raises(OSError, match="busy"):
+        group.remove()
+
+
+def test_move_between_zone_and_keeper(
+    instance: Instance, group: Group, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    process = start()
+    assert group.pids() == [process.pid]
+    group.move(process.pid, Part.KEEPER)
+    assert group.pids() == []
+    assert group.pids(Part.KEEPER) == [process.pid]
+    assert f"/{instance.path}/z1/keeper" in memberships(process.pid)
+    assert f"/{instance.path}/z1" not in memberships(process.pid)  # v1: out of the zone's limits
+
+
+def test_home_is_where_the_first_process_is(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    process = start()
+    assert group.home(process.pid) == group.part(Part.ZONE)
+    inner = Path(group.part(Part.ZONE), "init.scope")
+    inner.mkdir()
+    (inner / "cgroup.procs").write_text(str(process.pid))
+    assert group.home(process.pid) == str(inner)
+    assert group.pids() == [process.pid]
+    with pytest.raises(ProcessLookupError):
+        group.home(os.getpid())
+
+
+def test_a_child_is_born_in_the_group(group: Group) -> None:
+    """In a fresh interpreter: fork_into is for processes with one thread, and pytest may have more."""
+    program = (
+        "import os, sys\n"
+        "from zonehost.linux.cgroup_fork import fork_into\n"
+        "pid = fork_into(os.open(sys.argv[1], os.O_PATH))\n"
+        "if pid == 0:\n"
+        "    inside = [line for line in open('/proc/self/cgroup') if line.startswith('0::')]\n"
+        "    print(inside[0].strip(), flush=True)\n"
+        "    os._exit(7)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    command = [sys.executable, "-c", program, group.part(Part.ZONE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, f"0::/{group.path}/zone\n", "")
+
+
+def test_a_birth_in_no_group_fails_as_the_kernel_says() -> None:
+    program = "import os\nfrom zonehost.linux.cgroup_fork import fork_into\nfork_into(os.open('/', os.O_PATH))\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("OSError: [Errno 9]")
+
+
+async def test_a_second_thread_forbids_a_birth() -> None:
+    await asyncio.to_thread(lambda: None)
+    with pytest.raises(RuntimeError):
+        fork_into(-1)
+
+
+async def test_kill_ends_a_frozen_zone(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    process = start()
+    await asyncio.wait_for(group.freeze(), 5)
+    group.kill()
+    assert await asyncio.to_thread(process.wait) == -signal.SIGKILL
+    await asyncio.wait_for(group.emptied(), 5)
+
+
+async def test_emptied_waits(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    process = start()
+    waiting = asyncio.create_task(group.emptied())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting), 0.05)
+    process.kill()
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_group_that_is_gone_is_empty(instance: Instance) -> None:
+    gone = instance.group("gone")
+    await asyncio.wait_for(gone.emptied(), 1)
+    gone.kill()
+    assert gone.pids() == []
+    with pytest.raises(FileNotFoundError):
+        await gone.freeze()
+
+
+async def test_freeze_and_thaw(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    process = start("print(1)")
+    await asyncio.wait_for(group.freeze(), 5)
+    group.thaw()
+    output, _ = await asyncio.to_thread(process.communicate)
+    assert output == b"1\n"
+
+
+def test_limits_hold(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    apply(Limits(memory=48 * MIB, memory_swap=48 * MIB), group.places, fresh=True)
+    assert start(f"bytearray({8 * MIB})").wait() == 0
+    assert stats.oom_kills(group.places) == 0
+    assert start(f"bytearray({96 * MIB})").wait() == -signal.SIGKILL
+    assert stats.oom_kills(group.places) == 1
+    assert stats.memory(group.places).limit == 48 * MIB
+
+
+def test_limits_change_up_and_down(group: Group) -> None:
+    for memory in (64, 256, 32):
+        limits = Limits(memory=memory * MIB, memory_swap=2 * memory * MIB, cpu_quota=memory * 1000, cpu_period=50_000)
+        apply(limits, group.places, fresh=False)
+        assert stats.memory(group.places).limit == memory * MIB
+    apply(Limits(), group.places, fresh=False)
+    assert stats.memory(group.places).limit > 256 * MIB
+
+
+def test_pids_limit_and_count(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    apply(Limits(pids=1), group.places, fresh=True)
+    process = start("import os; os.fork()")
+    assert process.wait() == 1
+    assert stats.pids(group.places) == stats.Pids(0, 1)
+
+
+def test_cpu_time_is_counted(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    start("sum(range(3000000))").wait()
+    counted = stats.cpu(group.places)
+    assert 5_000_000 < counted.total < 60_000_000_000
+    assert counted.user > 0
+
+
+def test_a_quota_throttles(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    apply(Limits(cpu_quota=2000, cpu_period=20_000), group.places, fresh=True)
+    start("sum(range(1000000))").wait()
+    assert stats.cpu(group.places).throttled_periods > 0
+
+
+def test_a_cpuset_binds(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    apply(Limits(cpuset_cpus="0"), group.places, fresh=True)
+    process = start()
+    assert os.sched_getaffinity(process.pid) == {0}
+
+
+def test_a_cpu_that_is_not_there_is_refused(group: Group) -> None:
+    with pytest.raises(Refused) as refusal:
+        apply(Limits(cpuset_cpus="100000"), group.places, fresh=True)
+    assert refusal.value.limit == "cpuset_cpus"
+
+
+def test_a_device_that_is_not_there_is_refused(group: Group) -> None:
+    with pytest.raises((Refused, Unenforceable)) as refusal:
+        apply(Limits(blkio_read_bps=(DeviceValue(4000, 1, MIB),)), group.places, fresh=True)
+    assert refusal.value.limit == "blkio_read_bps"
+
+
+def test_a_parent_with_processes_of_its_own_is_refused(tmp_path: Path) -> None:
+    hierarchies = discover()
+    if not hierarchies.controllers:
+        pytest.skip("the v2 tree here has no controllers")
+    parent = f"test-parent-{os.getpid()}"
+    directory = Path(hierarchies.unified, parent)
+    directory.mkdir()
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        (directory / "cgroup.procs").write_text(str(process.pid))
+        with pytest.raises(Unavailable, match="holds processes"):
+            Instance(hierarchies, "x", parent).group("z1").create()
+    finally:
+        process.kill()
+        process.wait()
+        directory.rmdir()
+
+
+def test_delegation_leaves_the_limits_out(group: Group) -> None:
+    group.delegate(100_000, 100_000)
+    inside = Path(group.part(Part.ZONE))
+    assert inside.stat().st_uid == (inside / "cgroup.procs").stat().st_uid == 100_000
+    assert (inside / "cgroup.kill").stat().st_uid == 0
