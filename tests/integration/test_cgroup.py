@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from zonehost.errors import Unavailable
+from zonehost.linux import bpf_device
 from zonehost.linux import cgroup_stats as stats
 from zonehost.linux.cgroup import discover
 from zonehost.linux.cgroup_apply import apply
@@ -257,3 +258,16 @@ def test_delegation_leaves_the_limits_out(group: Group) -> None:
     inside = Path(group.part(Part.ZONE))
     assert inside.stat().st_uid == (inside / "cgroup.procs").stat().st_uid == 100_000
     assert (inside / "cgroup.kill").stat().st_uid == 0
+
+
+def test_devices_are_filtered(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    program = bpf_device.load([bpf_device.Rule("c", 1, 3), bpf_device.Rule("c", 1, 5, "r")])
+    bpf_device.attach(program, group.part(Part.ZONE))
+    os.close(program)
+    process = start(
+        "import os\n"
+        "for path, mode in (('null', 2), ('zero', 0), ('zero', 2), ('full', 0)):\n"
+        "    try: os.open('/dev/' + path, mode); print('yes')\n"
+        "    except PermissionError: print('no')"
+    )
+    assert process.communicate()[0].split() == [b"yes", b"yes", b"no", b"no"]
