@@ -1,0 +1,158 @@
+"""The process behind `linux.forkserver`: warm, single-threaded, forks one child for each request.
+
+It must stay small and quick to start, so it knows nothing of asyncio. A job is named `module:function`; the function
+gets its arguments and its file descriptors, and its result is the child's exit status.
+
+Messages on the socket, one a packet, are in `REQUEST` and `NOTICE`. A request carries a memfd of JSON, the directory
+of a cgroup if the child shall be born in one, and then the job's own descriptors; the notice that a child was forked
+carries its pidfd (pidfd_open(2)).
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+from zonehost.linux import libc
+from zonehost.linux.cgroup_fork import fork_into
+
+REQUEST: Final = struct.Struct("=I?")
+"""The number of the job, and whether a cgroup is among the descriptors."""
+NOTICE: Final = struct.Struct("=BIii")
+"""Kind, number of the job, pid, and the status (wait(2)) or the error number."""
+FORKED, EXITED, REFUSED = 1, 2, 3
+MAX_FDS: Final = 250
+"""Descriptors that one packet may carry, a little under the kernel's SCM_MAX_FD of 253 (unix(7))."""
+CRASHED: Final = 70
+"""The exit status of a job that ended in an exception; the traceback is on standard error."""
+
+
+def _run(fds: list[int]) -> int:
+    with os.fdopen(fds[0], "rb") as file:
+        target, arguments = json.load(file)
+    module, _, function = target.partition(":")
+    return getattr(importlib.import_module(module), function)(arguments, fds[1:]) or 0
+
+
+def _become_job(fds: list[int]) -> None:
+    """Run the job in this new process, and end it: nothing of the server's own may run on."""
+    status = CRASHED
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        gc.enable()
+        status = _run(fds)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else CRASHED
+    except BaseException:  # noqa: BLE001 - this process ends here, and says why
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+class _Server:
+    """Forks on request, reports ends. Its descriptors other than the job's are closed in the child."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._jobs: dict[int, int] = {}
+        self._wake, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Until the other side closes."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self._wake in ready:
+                os.read(self._wake, 4096)
+                self._reap()
+            if self._connection.fileno() in ready and not self._accept():
+                return
+
+    def _accept(self) -> bool:
+        data, received, _, _ = socket.recv_fds(self._connection, REQUEST.size, MAX_FDS + 1, socket.MSG_CMSG_CLOEXEC)
+        if not data:
+            return False
+        job, grouped = REQUEST.unpack(data)
+        try:
+            fds = list(received)
+            cgroup = fds.pop(1) if grouped else None
+            self._fork(job, fds, cgroup)
+        finally:
+            for fd in received:
+                os.close(fd)
+        return True
+
+    def _fork(self, job: int, fds: list[int], cgroup: int | None) -> None:
+        try:
+            pid = os.fork() if cgroup is None else fork_into(cgroup)
+        except OSError as error:
+            self._connection.send(NOTICE.pack(REFUSED, job, 0, error.errno or 0))
+            return
+        if pid == 0:
+            self._connection.close()
+            os.close(self._wake)
+            os.close(self._woken)
+            if cgroup is not None:
+                os.close(cgroup)
+            _become_job(fds)
+        self._jobs[pid] = job
+        pidfd = os.pidfd_open(pid)
+        socket.send_fds(self._connection, [NOTICE.pack(FORKED, job, pid, 0)], [pidfd])
+        os.close(pidfd)
+
+    def _reap(self) -> None:
+        """Report every child that has ended; orphans that came to this subreaper have no job, and are only buried."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            job = self._jobs.pop(pid, None)
+            if job is not None:
+                self._connection.send(NOTICE.pack(EXITED, job, pid, status))
+
+
+def main(fd: int, preload: Sequence[str]) -> None:
+    """Serve on the socket until the client closes it, then end every job that has not left the process group."""
+    libc.prctl(libc.PR_SET_NAME, b"zonehost-fork\0")
+    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+    for module in preload:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    connection = socket.socket(fileno=fd)
+    connection.set_inheritable(False)
+    try:
+        _Server(connection).serve()
+    except BrokenPipeError:
+        pass
+    finally:
+        os.killpg(0, signal.SIGKILL)
+
+
+def command(fd: int, preload: Sequence[str]) -> list[str]:
+    """The argument vector of a server: without `site`, which would cost more than all the rest."""
+    start = (
+        "import sys; sys.path[:] = sys.argv[2].split(':'); "
+        "from zonehost.linux.forkloop import main; main(int(sys.argv[1]), sys.argv[3:])"
+    )
+    return [sys.executable, "-I", "-S", "-c", start, str(fd), ":".join(filter(None, sys.path)), *preload]

@@ -1,0 +1,81 @@
+"""Namespaces: made, entered, mapped (namespaces(7), user_namespaces(7)).
+
+Owns the system calls. Refuses to know what a zone is. The callers are short-lived, single-threaded processes: a
+process with threads cannot change its own user or mount namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import Final
+
+from zonehost.linux import libc
+
+NEWNS: Final = 0x00020000
+NEWCGROUP: Final = 0x02000000
+NEWUTS: Final = 0x04000000
+NEWIPC: Final = 0x08000000
+NEWUSER: Final = 0x10000000
+NEWPID: Final = 0x20000000
+NEWNET: Final = 0x40000000
+
+_CLONE: Final = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Fresh namespaces, as descriptors: a user namespace, a network namespace that belongs to it, or one of them."""
+
+    user: int | None
+    net: int | None
+
+
+def unshare(flags: int) -> None:
+    """Move this process into new namespaces (unshare(2)).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    libc.call("unshare", flags)
+
+
+def enter(fd: int, flags: int = 0) -> None:
+    """Move this process into a namespace, or with a pidfd into those of `flags` (setns(2)).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    libc.call("setns", fd, flags)
+
+
+def open_of(pid: int, kind: str) -> int:
+    """A descriptor of a process's namespace; `kind` as in /proc/PID/ns: user, net, pid, ipc, mnt, uts, cgroup.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def make(ids: tuple[int, int] | None, *, net: bool) -> Made:
+    """A user namespace whose ids from 0 are `count` ids from `first` (`ids`), a network namespace, or both.
+
+    They live as long as the descriptors do. Raises OSError if the kernel refuses.
+    """
+    flags = (NEWUSER if ids else 0) | (NEWNET if net else 0)
+    # A bare clone: the child never comes back to Python's own work, so it needs none of the care that os.fork takes.
+    pid = libc.syscall(_CLONE[os.uname().machine], flags | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        while True:
+            signal.pause()
+    try:
+        if ids:
+            for name in ("uid_map", "gid_map"):
+                with open(f"/proc/{pid}/{name}", "w") as file:
+                    file.write(f"0 {ids[0]} {ids[1]}\n")
+        return Made(open_of(pid, "user") if ids else None, open_of(pid, "net") if net else None)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)

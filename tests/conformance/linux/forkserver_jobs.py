@@ -1,0 +1,54 @@
+"""Jobs that the fork server's tests run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def end_with(code: int, _: Sequence[int]) -> int:
+    """End with the code."""
+    return code
+
+
+def end_by(number: int, _: Sequence[int]) -> None:
+    """End by the signal."""
+    os.kill(os.getpid(), number)
+
+
+def fail(_: Any, __: Sequence[int]) -> None:
+    """Raise."""
+    raise ValueError("on purpose")
+
+
+def echo(text: str, fds: Sequence[int]) -> None:
+    """Write the text to the descriptor."""
+    os.write(fds[0], text.encode())
+
+
+def wait_and_end_with(code: int, fds: Sequence[int]) -> int:
+    """Wait for a byte, then end with the code."""
+    os.read(fds[0], 1)
+    return code
+
+
+def leave(_: Any, fds: Sequence[int]) -> None:
+    """Leave the server's process group, say so, and stay."""
+    os.setsid()
+    os.write(fds[0], b"left")
+    signal.pause()
+
+
+def stay(_: Any, __: Sequence[int]) -> None:
+    """Stay until killed."""
+    time.sleep(600)
+
+
+def own_group(_: Any, fds: Sequence[int]) -> None:
+    """Write the v2 cgroup of this process to the descriptor."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    os.write(fds[0], next(line[3:] for line in lines if line.startswith("0::")).encode())
