@@ -20,11 +20,6 @@ def end_by(number: int, _: Sequence[int]) -> None:
     os.kill(os.getpid(), number)
 
 
-def fail(_: Any, __: Sequence[int]) -> None:
-    """Raise."""
-    raise ValueError("on purpose")
-
-
 def echo(text: str, fds: Sequence[int]) -> None:
     """Write the text to the descriptor."""
     os.write(fds[0], text.encode())
