@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zonehost.builder import instructions as ins
-from zonehost.builder.durations import parse_duration
+from zonehost.domain.durations import parse_duration
 from zonehost.builder.faults import SyntaxFault
 from zonehost.builder.forms import Flag, blank_separated, json_list, name_values, quoted_words, split_instruction
 from zonehost.builder.lines import Statement, parse_heredoc

@@ -38,6 +38,9 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     writable: bool = True
     propagation: str = ""
     recursive: bool = True
+    recursive_readonly: bool = True
+    create_source: bool = False
+    """Make the host directory at the start if it is missing, as `-v` does."""
     anonymous: bool = False
     no_copy: bool = False
     subpath: str = ""

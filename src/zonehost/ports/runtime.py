@@ -39,12 +39,13 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A zone found alive by a survey."""
+    """A zone found alive by a survey; `at_gate`: its process still waits for `start`."""
 
     zone: str
     pid: int
     keeper: int
     first_id: int
+    at_gate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +176,8 @@ class RunningExec(Protocol):
     async def resize(self, rows: int, columns: int) -> None:
         """Set the size of its terminal."""
 
+    async def kill(self, signal: int) -> None:
+        """Send it the signal; nothing if it has ended."""
+
     async def wait(self) -> int:
-        """Its exit code, 128 + signal if a signal ended it."""
+        """Its exit code, 128 + signal if a signal ended it. May be awaited by several."""

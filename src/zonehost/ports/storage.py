@@ -6,7 +6,7 @@ interrupted is finished by calling it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,9 @@ class Storage(Protocol):
 
     async def create_zone(self, zone: str, *, quota: int = 0) -> str:
         """Make the dataset of a zone, with root/upper, root/work, etc and log in it; its host path. Idempotent."""
+
+    async def write_etc(self, zone: str, files: Mapping[str, str]) -> None:
+        """Write files (by name) into the etc directory of a zone's dataset, in place: a zone may have them mounted."""
 
     async def remove_zone(self, zone: str) -> None:
         """Remove it with all in it. Idempotent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from zonehost.errors import InvalidParameter, SystemFailure, Unsupported
@@ -42,6 +42,12 @@ class DirectoryStorage:
             for part in _ZONE_PARTS:
                 (dataset / part).mkdir(parents=True, exist_ok=True)
         return str(dataset)
+
+    async def write_etc(self, zone: str, files: Mapping[str, str]) -> None:
+        """Write files into a zone's etc directory; they are few and small."""
+        with _foreign_errors(f"write the files in etc of zone {zone}"):
+            for name, text in files.items():
+                (self._zones / zone / "etc" / name).write_text(text)
 
     async def remove_zone(self, zone: str) -> None:
         """Remove a zone's directories, off the event loop: a tree can be large."""
