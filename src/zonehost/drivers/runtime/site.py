@@ -1,0 +1,39 @@
+"""Where a zone is being built: what the launcher has found and prepared, and the OCI configuration refers to.
+
+The launcher fills it in inside the zone's private mount namespace; `spec` reads it and does no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who runs, as numbers inside the zone."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Paths in the mount namespace that crun will start in.
+
+    `namespaces` has a key for each namespace that the zone does not share with the host, by its OCI name (user,
+    network, pid, ipc, uts, cgroup, mount): the path of the one to join, or "" for a new one that crun makes.
+    `binds` and `images` are where the blueprint's mounts of these kinds stand ready, in its order: idmapped, and
+    with their subpath resolved; only what is `readonly`, the propagation and the destination are left to crun.
+    """
+
+    root: str
+    account: Account
+    namespaces: dict[str, str]
+    binds: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    userns: bool = True
+    """Whether the zone has ids of its own."""
+    hybrid: bool = False
+    """Whether v1 hierarchies hold the controllers: there is no v2 tree to show inside."""
