@@ -1,0 +1,83 @@
+"""`python -m bench`: runs groups of rows on each engine in turn, prints one table and writes docs/benchmarks.md.
+
+python -m bench                      all rows, all engines
+python -m bench single crowd         some groups; nothing is written
+python -m bench --engines zonehost single
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import images, machine, report
+from bench.engines.docker import Docker
+from bench.engines.engine import Engine
+from bench.engines.podman import Podman
+from bench.engines.zonehost import Zonehost
+from bench.rows import crowd, lists, memory, single, stream
+from bench.rows import images as large
+from bench.rows.group import Group
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+ENGINES: tuple[type[Engine], ...] = (Zonehost, Docker, Podman)
+GROUPS = {module.GROUP.name: module.GROUP for module in (memory, single, crowd, stream, large, lists)}
+
+
+def main() -> int:
+    """Run what the arguments name; 1 where a figure to reach is not reached."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Compare zonehost with Docker and Podman.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("--engines", nargs="+", default=[engine.name for engine in ENGINES])
+    parser.add_argument("--runs", type=int, help="samples a row, instead of each group's own number")
+    options = parser.parse_args()
+    if unknown := [name for name in options.groups if name not in GROUPS]:
+        parser.error(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    groups = [GROUPS[name] for name in options.groups or GROUPS]
+    console = Console(width=150)
+    with _started([engine() for engine in ENGINES if engine.name in options.engines]) as engines:
+        table = [figures for group in groups for figures in _sample(group, engines, options.runs, console)]
+    names = [engine.name for engine in engines]
+    report.show(table, names, console)
+    if not options.groups and len(engines) == len(ENGINES):
+        today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+        PAGE.write_text(report.markdown(table, names, machine.description(), today))
+        console.print(f"written to {PAGE}")
+    return int(any(figures.verdict() == "no" for figures in table))
+
+
+@contextmanager
+def _started(engines: Sequence[Engine]) -> Iterator[Sequence[Engine]]:
+    with ExitStack() as stack:
+        stack.callback(lambda: shutil.rmtree(images.scratch()))
+        for engine in engines:
+            engine.start()
+            stack.callback(engine.stop)
+            engine.run("import", "--change", f"ENV PATH={images.PATH}", str(images.busybox_tree()), "busybox:latest")
+        yield engines
+
+
+def _sample(group: Group, engines: Sequence[Engine], runs: int | None, console: Console) -> list[report.Figures]:
+    table = {row.title: report.Figures(row) for row in group.rows}
+    with ExitStack() as stack:
+        for engine in engines:
+            stack.enter_context(group.scene(engine))
+        for run in range(runs or group.runs):
+            for engine in engines:
+                for title, value in group.measure(engine).items():
+                    table[title].samples.setdefault(engine.name, []).append(value)
+                    console.print(
+                        f"[dim]{run + 1:2}  {engine.name:9} {value:9.2f} {table[title].row.unit:4} {title}[/dim]"
+                    )
+    return list(table.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

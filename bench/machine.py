@@ -1,0 +1,39 @@
+"""What machine the figures are of."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+
+def description() -> str:
+    """One paragraph: processor, memory, kernel, cgroups, distribution and the versions of what is compared."""
+    processor = _first(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = int(_first(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())) / (1 << 20)
+    cgroups = "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "hybrid"
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    programs = ", ".join(
+        _version(*command)
+        for command in (
+            ("dockerd", "--version"),
+            ("podman", "--version"),
+            ("crun", "--version"),
+            ("conmon", "--version"),
+        )
+    )
+    return (
+        f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB of memory; {system}, Linux {platform.release()}, "
+        f"cgroups {cgroups}; Python {platform.python_version()}, client {_version('docker', '--version')}, {programs}."
+    )
+
+
+def _version(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1].strip() if found else "unknown"

@@ -1,0 +1,94 @@
+"""The table of the bench: on the terminal, and in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rows.group import Row
+
+
+@dataclass(slots=True)
+class Figures:
+    """All samples of one row, by engine."""
+
+    row: Row
+    samples: dict[str, list[float]] = field(default_factory=dict)
+
+    def median(self, engine: str) -> float | None:
+        samples = self.samples.get(engine)
+        return statistics.median(samples) if samples else None
+
+    def ratio(self) -> float | None:
+        """Docker's median is 1."""
+        ours, docker = self.median("zonehost"), self.median("Docker")
+        return None if ours is None or not docker else ours / docker
+
+    def verdict(self) -> str:
+        ratio = self.ratio()
+        if ratio is None or self.row.reach is None:
+            return ""
+        return "yes" if ratio <= self.row.reach else "no"
+
+
+def cells(figures: Figures, engines: Sequence[str]) -> list[str]:
+    """A row of the table as text."""
+    ratio, reach = figures.ratio(), figures.row.reach
+    return [
+        figures.row.title,
+        figures.row.unit,
+        *(_number(figures.median(engine)) for engine in engines),
+        "–" if ratio is None else f"{ratio:.2f}",
+        "–" if reach is None else f"{reach:.2f}",
+        figures.verdict(),
+        "; ".join(f"{engine} {_spread(samples)}" for engine, samples in figures.samples.items()),
+    ]
+
+
+def headings(engines: Sequence[str]) -> list[str]:
+    return ["work", "unit", *engines, "ratio to Docker", "to reach", "reached", "lowest to highest (runs)"]
+
+
+def show(table: Sequence[Figures], engines: Sequence[str], console: Console) -> None:
+    drawn = Table(title="zonehost, Docker and Podman, alternating in one run: medians")
+    for heading in headings(engines)[:-1]:
+        drawn.add_column(heading, justify="left" if heading == "work" else "right", overflow="fold")
+    for figures in table:
+        drawn.add_row(*cells(figures, engines)[:-1])
+    console.print(drawn)
+
+
+def markdown(table: Sequence[Figures], engines: Sequence[str], machine: str, day: str) -> str:
+    """The page for the docs."""
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Made by `sudo make bench` on {day}. Medians; the engines take turns within each row, so that what else the",
+        "machine does falls on all of them. Figures are of one machine, good for their ratios.",
+        "",
+        f"Machine: {machine}",
+        "",
+        _line(headings(engines)),
+        _line(["---"] * len(headings(engines))),
+        *(_line(cells(figures, engines)) for figures in table),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(parts: Sequence[str]) -> str:
+    return "| " + " | ".join(parts) + " |"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _spread(samples: Sequence[float]) -> str:
+    return f"{_number(min(samples))} to {_number(max(samples))} ({len(samples)})"

@@ -1,0 +1,25 @@
+"""Memory: of an idle engine, and what each container adds outside itself (proportional set size)."""
+
+from __future__ import annotations
+
+from bench.engines.engine import Engine
+from bench.engines.podman import Podman
+from bench.rows.crowd import start_many
+from bench.rows.group import Group, Row
+
+ZONES = 20
+IDLE = Row("engine's memory, idle (PSS, all processes)", "MiB", reach=1 / 2)
+ZONE = Row("memory a running container adds outside itself (PSS)", "MiB", reach=0.6 / 2.7)
+MIB = 1 << 20
+
+
+def _measure(engine: Engine) -> dict[str, float]:
+    idle = engine.overhead()
+    start_many(engine, [f"memory{number}" for number in range(ZONES)], at_a_time=4)
+    busy = engine.overhead()
+    engine.remove_containers()
+    added = {ZONE.title: (busy - idle) / ZONES / MIB}
+    return added if isinstance(engine, Podman) else {IDLE.title: idle / MIB, **added}
+
+
+GROUP = Group("memory", (IDLE, ZONE), _measure, runs=1)
