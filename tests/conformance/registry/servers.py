@@ -205,6 +205,9 @@ class ScriptedRegistry:
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
     tags: list[str] = field(default_factory=list)
+    uploads: list[bytearray] = field(default_factory=list)
+    refusals: int = 0
+    """How many chunks are taken in half and then answered with an error."""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     def application(self) -> web.Application:
@@ -213,7 +216,27 @@ class ScriptedRegistry:
         app.router.add_get("/v2/{path:.+}/blobs/{digest}", self._blob)
         app.router.add_get("/v2/{path:.+}/manifests/{reference}", self._manifest)
         app.router.add_get("/v2/{path:.+}/tags/list", self._tags)
+        app.router.add_post("/v2/{path:.+}/blobs/uploads/", self._begin)
+        app.router.add_route("*", "/upload/{number}", self._upload)
         return app
+
+    async def _begin(self, request: web.Request) -> web.Response:
+        self.uploads.append(bytearray())
+        return web.Response(status=202, headers={"Location": f"/upload/{len(self.uploads) - 1}"})
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        held = self.uploads[int(request.match_info["number"])]
+        self.requests.append((request.method, request.path, request.headers.get("Content-Range", "")))
+        data = await request.read()
+        if request.method == "PATCH" and self.refusals:
+            self.refusals -= 1
+            held += data[: len(data) // 2]
+            return web.Response(status=503)
+        held += data
+        if request.method == "PUT":
+            self.blobs[request.query["digest"]] = bytes(held)
+            return web.Response(status=201)
+        return web.Response(status=202, headers={"Location": request.path, "Range": f"0-{max(len(held) - 1, 0)}"})
 
     async def _tags(self, request: web.Request) -> web.Response:
         """Two tags a page, whatever the client asks for."""
@@ -248,3 +271,40 @@ class ScriptedRegistry:
             return response
         await response.write(data[start:])
         return response
+
+
+@contextlib.asynccontextmanager
+async def cutting_proxy(target: str, allowances: list[int]) -> AsyncIterator[str]:
+    """A TCP proxy before `target` that cuts a connection after so many bytes from the client, once an allowance."""
+    connections: set[asyncio.Task[None]] = set()
+
+    async def relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter, allowance: int | None) -> None:
+        passed = 0
+        while data := await source.read(65536):
+            passed += len(data)
+            if allowance is not None and passed > allowance:
+                sink.transport.abort()
+                return
+            sink.write(data)
+            await sink.drain()
+        sink.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, port = target.rsplit(":", 1)
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        allowance = allowances.pop(0) if allowances else None
+        forth = asyncio.create_task(relay(reader, far_writer, allowance))
+        back = asyncio.create_task(relay(far_reader, writer, None))
+        connections.update((forth, back))
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait((forth, back), return_when=asyncio.FIRST_COMPLETED)
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)

@@ -15,6 +15,7 @@ from tests.conformance.registry.servers import (
     USER,
     TokenServer,
     basic_auth,
+    cutting_proxy,
     debian_registry,
     make_certificate,
 )
@@ -75,6 +76,15 @@ async def test_a_layer_of_many_chunks(client: RegistryClient, plain: str) -> Non
     where = Repository(plain, "large")
     await push(client, where, "1", large)
     assert (await pull(client, where, "1")).diff_ids == large.diff_ids
+
+
+async def test_a_cut_upload_ends_whole(client: RegistryClient, plain: str) -> None:
+    large = SampleImage((noise(4, 20 << 20),))
+    # The first connection fails over from TLS to clear text; the second one carries the upload.
+    async with cutting_proxy(plain, [1 << 20, 11 << 20]) as address:
+        sent, _ = await push(client, Repository(address, "large"), "1", large)
+    assert [layer.how for layer in sent] == ["sent"]
+    assert (await pull(client, Repository(plain, "large"), "1")).diff_ids == large.diff_ids
 
 
 async def test_tags(client: RegistryClient, plain: str) -> None:

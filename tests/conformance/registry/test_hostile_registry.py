@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.conformance.registry.images import HOST, noise
+from tests.conformance.registry.images import HOST, archive, noise
 from tests.conformance.registry.servers import ScriptedRegistry, serving
 from zonehost.domain.platform import Platform
 from zonehost.drivers.registry.client import RegistryClient
@@ -194,6 +195,18 @@ async def test_what_is_no_image_is_refused(
     publish(registry, "bad", data, kind)
     with pytest.raises(error):
         await client.fetch(Repository(address, "app"), "bad")
+
+
+async def test_an_upload_goes_on_where_the_registry_is(
+    registry: ScriptedRegistry, address: str, client: RegistryClient
+) -> None:
+    registry.refusals = 2
+    sent = await client.send_layer(Repository(address, "app"), LAYER.digest, archive(BLOB))
+    assert gzip.decompress(registry.blobs[sent.descriptor.digest]) == BLOB
+    assert len(registry.uploads) == 1
+    starts = [int(place.split("-")[0]) for method, _, place in registry.requests if method == "PATCH"]
+    assert starts == sorted(set(starts))
+    assert len(starts) == 3
 
 
 async def test_tags_come_over_pages(registry: ScriptedRegistry, address: str, client: RegistryClient) -> None:

@@ -132,7 +132,7 @@ class RegistryClient:
                 if await uploads.mount(self._transport, access, blob.digest, origin):
                     self._known.add(diff_id, repository, blob)
                     return SentLayer(blob, "mounted", origin.path)
-        blob = await uploads.send_layer(self._transport, Access(repository, "pull,push", login), archive())
+        blob = await uploads.send_layer(self._transport, Access(repository, "pull,push", login), archive)
         self._known.add(diff_id, repository, blob)
         return SentLayer(blob, "sent")
 

@@ -16,11 +16,11 @@ from isal import isal_zlib
 from yarl import URL
 
 from zonehost.drivers.registry.manifests import DOCKER_GZIP_LAYER, digest_of
-from zonehost.errors import NotFound, Unavailable
+from zonehost.errors import InvalidParameter, NotFound, Unavailable
 from zonehost.ports.registry import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from zonehost.drivers.registry.transport import Access, Transport
     from zonehost.ports.registry import Repository
@@ -64,8 +64,20 @@ async def send_bytes(transport: Transport, access: Access, data: bytes) -> None:
     await _finish(transport, access, upload.location, digest, data)
 
 
-async def send_layer(transport: Transport, access: Access, archive: AsyncIterator[bytes]) -> Descriptor:
-    """Compress a layer's archive and send it while it is read."""
+async def send_layer(transport: Transport, access: Access, archive: Callable[[], AsyncIterator[bytes]]) -> Descriptor:
+    """Compress a layer's archive and send it while it is read; anew where the registry lost the upload."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await _send_whole(transport, access, archive())
+        except _UploadLost:
+            continue
+    try:
+        return await _send_whole(transport, access, archive())
+    except _UploadLost as error:
+        raise Unavailable(str(error)) from error
+
+
+async def _send_whole(transport: Transport, access: Access, archive: AsyncIterator[bytes]) -> Descriptor:
     upload = await _begin(transport, access)
     compressor = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP)
     digest = hashlib.sha256()
@@ -82,6 +94,10 @@ async def send_layer(transport: Transport, access: Access, archive: AsyncIterato
     name = f"sha256:{digest.hexdigest()}"
     await _finish(transport, access, upload.location, name, b"")
     return Descriptor(DOCKER_GZIP_LAYER, name, upload.sent)
+
+
+class _UploadLost(Exception):
+    """The registry no longer knows an upload, or knows less of it than is kept here."""
 
 
 @dataclass(slots=True)
@@ -140,15 +156,19 @@ async def _send_chunk(transport: Transport, access: Access, upload: _Upload, chu
 
 
 async def _ask_progress(transport: Transport, access: Access, upload: _Upload, begin: int, end: int) -> None:
-    """Find out how far the upload is. Raises Unavailable where the registry lost what is no longer kept here."""
-    async with transport.request(access, "GET", upload.location, accept=(202, 204)) as response:
-        match = re.match(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
-        # An upload without a byte says 0-0, as one of a single byte does; the latter is never a chunk's end here.
-        last = int(match[1]) if match else 0
-        upload.location = _location(response)
+    """Find out how far the upload is. Raises _UploadLost."""
+    try:
+        async with transport.request(access, "GET", upload.location, accept=(202, 204)) as response:
+            match = re.match(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
+            upload.location = _location(response)
+    except (NotFound, InvalidParameter) as error:
+        # Debian's registry forgets an upload of which it wrote a part of a chunk.
+        raise _UploadLost(f"the registry lost an upload: {error}") from error
+    # An upload without a byte says 0-0, as one of a single byte would; a chunk never ends there.
+    last = int(match[1]) if match else 0
     upload.sent = last + 1 if last else 0
     if not begin <= upload.sent <= end:
-        raise Unavailable(f"the registry lost an upload after {begin} bytes")
+        raise _UploadLost(f"the registry lost an upload after {upload.sent} bytes")
 
 
 async def _finish(transport: Transport, access: Access, location: str, digest: str, data: bytes) -> None:
