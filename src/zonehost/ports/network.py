@@ -5,7 +5,7 @@ The engine decides who has which address (domain.ipam); this port makes it so. E
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,44 +15,65 @@ from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 
 @dataclass(frozen=True, slots=True)
 class Plug:
-    """An endpoint of a zone and the network that it is in."""
+    """An endpoint of a zone, the network that it is in, and what the other zones of that network call it there."""
 
     network: Network
     endpoint: Endpoint
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ZonePlugs:
-    """All that the firewall needs to know of a zone."""
+    """All that the firewall and the resolver need to know of a zone. The order of the plugs is that of eth0, eth1, …
+
+    `servers` are the name servers that it asks for what no zone is called (`--dns`), empty for the host's.
+    """
 
     zone: str
     plugs: tuple[Plug, ...]
-    ports: tuple[PublishedPort, ...]
+    ports: tuple[PublishedPort, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 class Networking(Protocol):
     """Makes networks and puts zones into them."""
 
-    async def choose_pools(self, existing: Sequence[Network], *, ipv6: bool = False) -> tuple[Pool, ...]:
+    def check(self, network: Network) -> None:
+        """Whether `create` could make such a network: its driver, its options and their values. Touches nothing.
+
+        Raises:
+            InvalidParameter: a value cannot be. Unsupported: the driver or an option, by name.
+        """
+
+    async def choose_pools(
+        self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
+    ) -> tuple[Pool, ...]:
         """Subnets with gateways that nothing on this host uses yet.
 
         Raises:
-            Conflict: the configured pools are exhausted, in Docker's words.
+            InvalidParameter: the configured pools are exhausted, in Docker's words.
         """
 
     async def create(self, network: Network) -> None:
-        """Make what the network needs on the host. Idempotent: also the repair of what someone deleted."""
+        """Make what the network needs on the host. Idempotent: also the repair of what someone deleted.
+
+        Raises:
+            Conflict: an interface of the bridge's name exists and is not of this network.
+        """
 
     async def remove(self, network: Network) -> None:
-        """Take it away."""
+        """Take it away. Idempotent; no zone is in it."""
 
     async def reserve(
-        self, zone: str, name: str, asked: dict[str, tuple[PortBinding, ...]]
+        self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
     ) -> tuple[PublishedPort, ...]:
         """Hold host ports for a zone (`80/tcp` to bindings), choosing ephemeral ones; taken before anything starts.
 
+        The plugs have their addresses already: a port is held for the address families that the zone has.
+
         Raises:
             Conflict: a port is taken, in Docker's words; none is held then.
+            InvalidParameter: a port or an address cannot be, or none of the zone's networks can be reached.
         """
 
     async def attach(self, netns: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
@@ -62,13 +83,26 @@ class Networking(Protocol):
         """
 
     async def connect(self, pid: int, plugs: ZonePlugs, new: Plug) -> Endpoint:
-        """Add one link to a running zone, by its process; `plugs` is all that it has afterwards."""
+        """Add one link to a running zone, by its process; `plugs` is all that it has afterwards.
+
+        Raises:
+            Conflict: the zone has just ended.
+        """
 
     async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
         """Take one link from a running zone; `plugs` is all that it has afterwards."""
 
     async def detach(self, zone: str) -> None:
-        """Remove links, firewall elements and held ports of a zone; complete when it returns."""
+        """Remove links, firewall elements and held ports of a zone; complete when it returns. Idempotent.
+
+        Also undoes a `reserve` that no `attach` followed.
+        """
 
     async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
-        """At start: make bridges and the whole firewall what the records say, hold the ports, sweep the rest."""
+        """At start: make bridges and the whole firewall what the records say, hold the ports, sweep the rest.
+
+        `zones` are those that run. Connections through the firewall are not disturbed.
+        """
+
+    async def close(self) -> None:
+        """At an orderly stop: if no zone is attached, leave nothing in the kernel; else leave all that zones use."""
