@@ -18,7 +18,9 @@ import yaml
 
 CONTRACT = Path(__file__).with_name("docker-engine-api-v1.51.yaml")
 
-NULL_IN_DOCKER = frozenset({"IPAMConfig", "Healthcheck", "Health", "ConfigFrom", "RootFS", "LogConfig", "Details"})
+NULL_IN_DOCKER = frozenset(
+    {"IPAMConfig", "Healthcheck", "Health", "ConfigFrom", "LogConfig", "MemorySwappiness", "OomKillDisable", "ExitCode"}
+)
 """Pointers of Docker's own structs that it sends as null, and that the file declares as plain objects."""
 
 TYPES: dict[str, tuple[type, ...]] = {
