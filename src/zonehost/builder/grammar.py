@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zonehost.builder import instructions as ins
-from zonehost.domain.durations import parse_duration
 from zonehost.builder.faults import SyntaxFault
 from zonehost.builder.forms import Flag, blank_separated, json_list, name_values, quoted_words, split_instruction
 from zonehost.builder.lines import Statement, parse_heredoc
 from zonehost.domain.config import Healthcheck
+from zonehost.domain.durations import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,145 @@
+"""The stages of a Dockerfile as a graph: which stage stands on which, and which of them a target needs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zonehost.builder import instructions as ins
+from zonehost.builder.faults import SyntaxFault
+from zonehost.builder.mounts import mount_origin
+from zonehost.builder.words import Style, expand
+from zonehost.domain.platform import parse_platform
+from zonehost.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zonehost.builder.parse import Dockerfile, StageSource
+    from zonehost.domain.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. `base` is the index of another stage, or the name of an image; `scratch` is a name too.
+
+    `needs` are the indexes of all stages that it reads, its base among them.
+    """
+
+    index: int
+    name: str
+    source: StageSource
+    base: int | str
+    platform: Platform
+    needs: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All stages, the target's index, and the indexes of the stages that it needs, itself among them."""
+
+    stages: tuple[Stage, ...]
+    target: int
+    needed: frozenset[int]
+
+    def find(self, name: str) -> int | None:
+        """The index of a stage by name or number."""
+        return _find(name, self.stages)
+
+
+def draw_graph(
+    dockerfile: Dockerfile, *, arguments: Mapping[str, str], target: str, platform: Platform, host: Platform
+) -> Graph:
+    """The graph of a Dockerfile; `arguments` are the global ones.
+
+    Raises:
+        InvalidParameter: a base cannot be named, the target is unknown, or stages need each other in a circle.
+    """
+    stages: list[Stage] = []
+    for index, source in enumerate(dockerfile.stages):
+        stages.append(_stage(index, source, stages, dockerfile, arguments, platform, host))
+    found = _find(target, stages) if target else len(stages) - 1
+    if found is None:
+        names = [stage.name for stage in stages if stage.name]
+        close = difflib.get_close_matches(target.lower(), names, 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise InvalidParameter(f'target stage "{target}" could not be found{hint}')
+    resolved = tuple(_resolve(stage, stages, dockerfile) for stage in stages)
+    return Graph(resolved, found, _reach(resolved, found, dockerfile))
+
+
+def _stage(
+    index: int,
+    source: StageSource,
+    before: list[Stage],
+    dockerfile: Dockerfile,
+    arguments: Mapping[str, str],
+    platform: Platform,
+    host: Platform,
+) -> Stage:
+    start = source.start
+    style = Style(escape=dockerfile.source.escape)
+    try:
+        base = expand(start.base, arguments, style).text
+        asked = expand(start.platform, arguments, style).text
+    except SyntaxFault as fault:
+        raise start.statement.fault(fault.reason, None, dockerfile.source.text) from fault
+    if not base:
+        reason = f"base name ({start.base}) should not be blank"
+        raise start.statement.fault(reason, start.statement.text.find(start.base), dockerfile.source.text)
+    if start.platform and not asked:
+        reason = f"empty platform value from expression {start.platform}"
+        raise start.statement.fault(reason, start.statement.text.find(start.platform), dockerfile.source.text)
+    # Only an earlier stage can be a base; a later one of the same name leaves the name to an image.
+    earlier = next((stage.index for stage in reversed(before) if stage.name and stage.name == base.lower()), None)
+    chosen = parse_platform(asked, host) if asked else platform
+    if earlier is not None and not asked:
+        chosen = before[earlier].platform
+    return Stage(index, start.name, source, base if earlier is None else earlier, chosen, frozenset())
+
+
+def _resolve(stage: Stage, stages: list[Stage], dockerfile: Dockerfile) -> Stage:
+    needs = {stage.base} if isinstance(stage.base, int) else set()
+    for origin in _origins(stage.source, dockerfile):
+        found = _find(origin, stages)
+        if found is not None:
+            needs.add(found)
+    return Stage(stage.index, stage.name, stage.source, stage.base, stage.platform, frozenset(needs))
+
+
+def _origins(source: StageSource, dockerfile: Dockerfile) -> list[str]:
+    found: list[str] = []
+    for instruction in source.instructions:
+        if isinstance(instruction, ins.Copy) and instruction.origin:
+            found.append(instruction.origin)
+        elif isinstance(instruction, ins.Run):
+            try:
+                found += filter(None, map(mount_origin, instruction.mounts))
+            except SyntaxFault as fault:
+                raise instruction.statement.fault(fault.reason, fault.offset, dockerfile.source.text) from fault
+    return found
+
+
+def _find(name: str, stages: list[Stage] | tuple[Stage, ...]) -> int | None:
+    if re.fullmatch(r"[0-9]+", name):
+        return int(name) if int(name) < len(stages) else None
+    return next((stage.index for stage in reversed(stages) if stage.name and stage.name == name.lower()), None)
+
+
+def _reach(stages: tuple[Stage, ...], target: int, dockerfile: Dockerfile) -> frozenset[int]:
+    done: set[int] = set()
+
+    def visit(index: int, path: tuple[int, ...]) -> None:
+        if index in path:
+            start = stages[index].source.start
+            label = stages[index].name or str(index)
+            raise start.statement.fault(f"circular dependency detected on stage: {label}", 0, dockerfile.source.text)
+        if index not in done:
+            for need in sorted(stages[index].needs):
+                visit(need, (*path, index))
+            done.add(index)
+
+    visit(target, ())
+    return frozenset(done)
