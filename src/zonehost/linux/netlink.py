@@ -7,6 +7,7 @@ links can be many milliseconds: they belong in a worker thread.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -189,12 +190,44 @@ class Channel:
         self._socket.send(b"".join(parts))
 
     def _receive(self) -> Iterator[tuple[Message, int]]:
-        data = self._socket.recv(_RECEIVE)
-        offset = 0
-        while offset + _HEADER.size <= len(data):
-            length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, offset)
-            yield Message(kind, data[offset + _HEADER.size : offset + length]), sequence
-            offset += (length + 3) & ~3
+        return _messages(self._socket.recv(_RECEIVE))
+
+
+class Listener:
+    """What the kernel tells of its own accord to the multicast groups of a family, as a bit mask. Never blocks."""
+
+    def __init__(self, family: int, groups: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
+        self._socket.setblocking(False)
+        self._socket.bind((0, groups))
+
+    def fileno(self) -> int:
+        """The socket's descriptor, readable when there is news."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def news(self) -> list[Message]:
+        """What has arrived. Messages are lost when the socket's buffer was full (ENOBUFS)."""
+        found: list[Message] = []
+        while True:
+            try:
+                found += (message for message, _ in _messages(self._socket.recv(_RECEIVE)))
+            except BlockingIOError:
+                return found
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+
+
+def _messages(data: bytes) -> Iterator[tuple[Message, int]]:
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, offset)
+        yield Message(kind, data[offset + _HEADER.size : offset + length]), sequence
+        offset += (length + 3) & ~3
 
 
 def _error(body: bytes) -> OSError | None:

@@ -18,6 +18,7 @@ from zonehost.linux.netlink import (
     EXCLUSIVE,
     REPLACE,
     Channel,
+    Listener,
     Message,
     Request,
     attribute,
@@ -46,11 +47,11 @@ _ADDRESS = struct.Struct("=BBBBi")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 12, 18, 26, 27, 28
+_IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 12, 18, 20, 26, 27, 28
 _INFO_KIND, _INFO_DATA = 1, 2
 _VETH_PEER = 1
-_BR_VLAN_FILTERING, _BR_MCAST_SNOOPING = 7, 23
-_BRPORT_MODE, _BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_ISOLATED = 4, 8, 9, 33
+_BRPORT_ISOLATED = 33
+_GROUP_LINK = 1
 _INET6_ADDR_GEN_MODE, _GEN_MODE_NONE = 8, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFA_F_NODAD = 0x02
@@ -63,7 +64,7 @@ MACVLAN_MODES: Final = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A network device. `kind` is empty for hardware and the loopback; `master` is 0 for none."""
+    """A network device. `kind` is empty for hardware and the loopback; `master` and `parent` are 0 for none."""
 
     index: int
     name: str
@@ -73,6 +74,7 @@ class Link:
     mac: str
     master: int
     parent: int
+    alias: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def _new_link(head: bytes, *parts: bytes) -> Request:
     return Request(_NEWLINK, CREATE | EXCLUSIVE, head + b"".join(parts))
 
 
-def new_bridge(name: str, *, mac: str, mtu: int) -> Request:
+def new_bridge(name: str, *, mac: str, mtu: int = 0) -> Request:
     """A bridge, up. A fixed MAC keeps it from changing with its ports; `mtu` 0 leaves the kernel's."""
     return _new_link(
         _link_head(flags=_UP, mask=_UP),
@@ -163,6 +165,11 @@ def set_link(index: int, *, up: bool | None = None, mtu: int = 0, group: int | N
     if group is not None:
         body += u32(_IFLA_GROUP, group)
     return Request(_NEWLINK, 0, body)
+
+
+def name_owner(name: str, alias: str) -> Request:
+    """Write on a link whose it is (IFLA_IFALIAS); the kernel takes no alias in the request that makes the link."""
+    return Request(_NEWLINK, 0, _link_head() + text(_IFLA_IFNAME, name) + text(_IFLA_IFALIAS, alias))
 
 
 def without_link_local(index: int) -> Request:
@@ -279,6 +286,21 @@ def routes(channel: Channel) -> list[Route]:
     return found
 
 
+class LinkMonitor(Listener):
+    """Tells which links of this namespace vanish (RTNLGRP_LINK)."""
+
+    def __init__(self) -> None:
+        super().__init__(ROUTE, _GROUP_LINK)
+
+    def gone(self) -> list[str]:
+        """Names of links that were unlisted since the last call. Leaving a bridge (AF_BRIDGE) is no end."""
+        return [
+            _parse_link(message).name
+            for message in self.news()
+            if message.kind == _DELLINK and message.body[0] == _AF_UNSPEC
+        ]
+
+
 def _parse_link(message: Message) -> Link:
     _family, _type, index, flags, _mask = _LINK.unpack_from(message.body)
     values = dict(attributes(message.body[_LINK.size :]))
@@ -292,6 +314,7 @@ def _parse_link(message: Message) -> Link:
         mac=values.get(_IFLA_ADDRESS, b"").hex(":"),
         master=_number(values.get(_IFLA_MASTER, b"")),
         parent=_number(values.get(_IFLA_LINK, b"")),
+        alias=_string(values.get(_IFLA_IFALIAS, b"")),
     )
 
 

@@ -1,0 +1,1 @@
+"""Networks by the kernel: bridges, veth pairs, one nftables table an instance."""

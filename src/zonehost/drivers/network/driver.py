@@ -1,0 +1,243 @@
+"""The networking driver: the port's verbs over wiring, firewall and reservations. Holds what each zone has now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from zonehost.domain.host_config import PortBinding
+from zonehost.domain.ipam import DEFAULT_BASES, Base, first_free, with_gateway
+from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
+from zonehost.drivers.network import firewall, forwarding, plan
+from zonehost.drivers.network.names import Names
+from zonehost.drivers.network.options import bridge_options, macvlan_options
+from zonehost.drivers.network.removal import LinkRemoval
+from zonehost.drivers.network.reservations import Reservations
+from zonehost.drivers.network.tables import Tables
+from zonehost.drivers.network.wiring import Wiring
+from zonehost.errors import Conflict, Unsupported
+from zonehost.ports.network import Plug, ZonePlugs
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the daemon's configuration says of networks. `publish` is the default host address, empty for all."""
+
+    bases: tuple[Base, ...] = DEFAULT_BASES
+    bases6: tuple[Base, ...] = ()
+    publish: str = ""
+    metadata: bool = False
+
+
+class KernelNetworking:
+    """`ports.network.Networking` on Linux bridges, macvlans and nftables."""
+
+    def __init__(self, instance: str, settings: Settings = Settings()) -> None:
+        self._names = Names(instance)
+        self._settings = settings
+        self._networks: dict[str, Network] = {}
+        self._zones: dict[str, ZonePlugs] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
+        self._wiring = Wiring(self._names)
+        self._removal = LinkRemoval(self._threads, self._names.link_group)
+        self._reservations = Reservations()
+        self._tables = Tables(self._ruleset)
+
+    @property
+    def attached(self) -> frozenset[str]:
+        """The zones that are attached now."""
+        return frozenset(self._zones)
+
+    async def choose_pools(
+        self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
+    ) -> tuple[Pool, ...]:
+        """Subnets that neither this host nor a network has."""
+        busy = await self._in_thread(self._wiring.busy_subnets)
+        busy += [subnet for network in existing for subnet in plan.subnets(network)]
+        chosen = []
+        if ipv4:
+            chosen.append(first_free(self._settings.bases, busy))
+        if ipv6:
+            own = plan.own_base6(self._names, forwarding.machine_id())
+            chosen.append(first_free(self._settings.bases6 or (own,), busy))
+        return tuple(with_gateway(Pool(subnet=str(subnet))) for subnet in chosen)
+
+    def check(self, network: Network) -> None:
+        """Whether the driver and the options are known."""
+        if network.driver == "bridge":
+            bridge_options(network)
+        elif network.driver == "macvlan":
+            macvlan_options(network)
+        elif network.driver not in ("host", "null"):
+            raise Unsupported(
+                f"could not find network driver {network.driver}: only bridge, macvlan, host and none are"
+            )
+
+    async def create(self, network: Network) -> None:
+        """Make the bridge and its rules."""
+        self.check(network)
+        if network.driver != "bridge":
+            return
+        await self._in_thread(self._ensure, network)
+        self._networks[network.id] = network
+        try:
+            await self._tables.replace()
+        except BaseException:
+            del self._networks[network.id]
+            raise
+
+    async def remove(self, network: Network) -> None:
+        """Take the bridge and its rules away."""
+        if network.driver != "bridge":
+            return
+        if self._networks.pop(network.id, None) is not None:
+            await self._tables.replace()
+        bridge = plan.bridge_link(self._names, network)
+        if await self._in_thread(self._wiring.owns, bridge):
+            await self._removal.remove([bridge.name])
+
+    async def reserve(
+        self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
+    ) -> tuple[PublishedPort, ...]:
+        """Bind host ports."""
+        wanted = plan.wanted_ports(asked, plugs, self._settings.publish)
+        if not wanted:
+            return ()
+        try:
+            return await self._in_thread(self._reservations.reserve, zone, wanted)
+        except Conflict as error:
+            raise Conflict(
+                f"driver failed programming external connectivity on endpoint {name} ({zone}): {error}"
+            ) from error
+
+    async def attach(self, netns: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
+        """Links, addresses and routes inside; then the rules."""
+        wires = plan.wires(self._names, plugs.plugs)
+        names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
+        try:
+            await self._became(plugs)
+        except BaseException:
+            await asyncio.shield(self.detach(plugs.zone))
+            raise
+        named = dict(zip(wires, names, strict=True))
+        return tuple(_named(plug.endpoint, named.get(plug.endpoint.id, "")) for plug in plugs.plugs)
+
+    async def connect(self, pid: int, plugs: ZonePlugs, new: Plug) -> Endpoint:
+        """One more link."""
+        wire = plan.wires(self._names, plugs.plugs).get(new.endpoint.id)
+        if wire is None:
+            return new.endpoint
+        with _namespace(pid) as netns:
+            [name] = await self._in_thread(self._wiring.plug, netns, [wire])
+            try:
+                await self._became(plugs)
+            except BaseException:
+                await self._in_thread(self._wiring.unplug, netns, [name], [])
+                raise
+        return _named(new.endpoint, name)
+
+    async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
+        """One link less."""
+        left = list(plan.wires(self._names, plugs.plugs).values())
+        if old.network.driver in plan.LINKED:
+            with _namespace(pid) as netns:
+                await self._in_thread(self._wiring.unplug, netns, [old.endpoint.interface], left)
+        await self._became(plugs)
+
+    async def detach(self, zone: str) -> None:
+        """Rules, links and ports of a zone."""
+        had = self._zones.pop(zone, None)
+        if had is not None:
+            commands = firewall.deleted(self._names.table, plan.elements(self._names, [had]))
+            await asyncio.gather(self._removal.remove(self._veths(had)), self._tables.change(commands))
+        self._reservations.release(zone)
+
+    async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
+        """Bridges, rules and held ports as the records say; links that no record knows go."""
+        self._networks = {network.id: network for network in networks if network.driver == "bridge"}
+        self._zones = {zone.zone: zone for zone in zones}
+        for network in self._networks.values():
+            await self._in_thread(self._ensure, network)
+        for zone in zones:
+            for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
+                _log.warning("container %s keeps its published port, but %s", zone.zone[:12], lost)
+        await self._tables.replace()
+        known = {plan.bridge_name(self._names, network) for network in self._networks.values()}
+        known.update(name for zone in zones for name in self._veths(zone))
+        links = await self._in_thread(self._wiring.ours)
+        await self._removal.remove(link.name for link in links if link.name not in known)
+
+    async def close(self) -> None:
+        """Leave nothing if nobody needs it."""
+        if not self._zones:
+            bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]
+            owned = [bridge.name for bridge in bridges if await self._in_thread(self._wiring.owns, bridge)]
+            await self._removal.remove(owned)
+            await self._tables.close(firewall.removal(self._names.table))
+        else:
+            await self._tables.close("")
+        self._reservations.close()
+        await self._removal.idle()
+        self._threads.shutdown(wait=False)
+
+    async def _became(self, plugs: ZonePlugs) -> None:
+        """The rules of a zone whose links have changed."""
+        before = self._zones.get(plugs.zone)
+        self._zones[plugs.zone] = plugs
+        old = plan.elements(self._names, [before] if before else [])
+        new = plan.elements(self._names, [plugs])
+        table = self._names.table
+        await self._tables.change(
+            firewall.deleted(table, firewall.without(old, new)) + firewall.added(table, firewall.without(new, old))
+        )
+
+    def _ensure(self, network: Network) -> None:
+        forwarding.enable(ipv6=network.ipv6)
+        self._wiring.ensure_bridge(plan.bridge_link(self._names, network))
+
+    def _veths(self, zone: ZonePlugs) -> list[str]:
+        return [self._names.veth(plug.endpoint.id) for plug in zone.plugs if plug.network.driver == "bridge"]
+
+    def _ruleset(self) -> str:
+        walls = [plan.wall(self._names, network) for network in self._networks.values()]
+        return firewall.ruleset(
+            self._names.table,
+            self._names.veth_prefix,
+            firewall.merged(
+                firewall.bridge_elements(walls, metadata=self._settings.metadata),
+                plan.elements(self._names, self._zones.values()),
+            ),
+        )
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def _named(endpoint: Endpoint, interface: str) -> Endpoint:
+    return msgspec.structs.replace(endpoint, interface=interface)
+
+
+@contextmanager
+def _namespace(pid: int) -> Iterator[int]:
+    """The network namespace of a process, as a descriptor."""
+    try:
+        netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        raise Conflict("the container is not running") from None
+    try:
+        yield netns
+    finally:
+        os.close(netns)

@@ -1,0 +1,306 @@
+"""What records mean in the kernel: a network's bridge, a zone's links, routes and published ports. Pure.
+
+`wiring` makes the links, `firewall` the rules; neither reads a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, IPv6Network, ip_interface, ip_network
+
+from zonehost.domain.host_config import PortBinding
+from zonehost.domain.ipam import Base, Subnet
+from zonehost.domain.network import Endpoint, Network
+from zonehost.drivers.network import firewall
+from zonehost.drivers.network.names import Names
+from zonehost.drivers.network.options import bridge_options, endpoint_options, macvlan_options
+from zonehost.drivers.network.reservations import Wanted
+from zonehost.errors import InvalidParameter
+from zonehost.ports.network import Plug, ZonePlugs
+
+Interface = IPv4Interface | IPv6Interface
+
+LINKED = ("bridge", "macvlan")
+"""Drivers of networks that give a zone a link."""
+
+_PROTOCOLS = ("tcp", "udp", "sctp")
+_LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeLink:
+    """A network's bridge as a link; `alias` says in the kernel whose it is."""
+
+    name: str
+    alias: str
+    mac: str
+    mtu: int
+    addresses: tuple[Interface, ...]
+    ipv6: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A zone's link as it shall be. `parent` is the bridge of a veth pair, or the host's link under a macvlan.
+
+    Without a name it gets the first free one of its prefix. `gateways` are the next hops of default routes through it.
+    """
+
+    kind: str
+    parent: str
+    host_name: str
+    name: str
+    prefix: str
+    mac: str
+    mtu: int
+    addresses: tuple[Interface, ...]
+    gateways: tuple[str, ...] = ()
+    isolated: bool = False
+    mode: str = ""
+    sysctls: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether it has an IPv6 address."""
+        return any(address.version == 6 for address in self.addresses)
+
+
+def subnets(network: Network) -> list[Subnet]:
+    """The subnets of a network."""
+    return [ip_network(pool.subnet) for pool in network.pools]
+
+
+def own_base6(names: Names, machine: str) -> Base:
+    """The unique local block (RFC 4193) that an instance on this machine cuts IPv6 subnets from."""
+    digest = sha256(f"{machine} {names.table}".encode()).digest()
+    return Base(IPv6Network((b"\xfd" + digest[:5] + bytes(10), 48)), 64)
+
+
+def bridge_name(names: Names, network: Network) -> str:
+    """The bridge of a bridge network."""
+    return bridge_options(network).name or names.bridge(network.id)
+
+
+def bridge_link(names: Names, network: Network) -> BridgeLink:
+    """The bridge of a bridge network, whole."""
+    options = bridge_options(network)
+    addresses = tuple(
+        ip_interface(f"{pool.gateway}/{ip_network(pool.subnet).prefixlen}")
+        for pool in network.pools
+        if pool.gateway
+        and not (options.inhibit_ipv4 and ":" not in pool.gateway)
+        and not _isolated(network, pool.gateway)
+    )
+    seed = bytes.fromhex(network.id[:10].ljust(10, "0"))
+    return BridgeLink(
+        name=bridge_name(names, network),
+        alias=f"{names.table} {network.id}",
+        mac=(b"\x02" + seed).hex(":"),
+        mtu=options.mtu,
+        addresses=addresses,
+        ipv6=network.ipv6,
+    )
+
+
+def _isolated(network: Network, gateway: str) -> bool:
+    options = bridge_options(network)
+    return (options.mode6 if ":" in gateway else options.mode4) == "isolated"
+
+
+def wall(names: Names, network: Network) -> firewall.Bridge:
+    """What the firewall does for a bridge network."""
+    options = bridge_options(network)
+    name = bridge_name(names, network)
+    modes = {4: options.mode4, 6: options.mode6}
+    given = {4: options.source4, 6: options.source6}
+    own = subnets(network)
+    outward = [s for s in own if options.masquerade and not network.internal and modes[s.version].startswith("nat")]
+    return firewall.Bridge(
+        interface=name,
+        subnets=tuple(map(str, own)),
+        talking=options.talking,
+        internal=network.internal,
+        masqueraded=tuple(str(s) for s in outward if not given[s.version]),
+        sources=tuple((str(s), given[s.version]) for s in outward if given[s.version]),
+        open=tuple(str(s) for s in own if modes[s.version] == "nat-unprotected"),
+    )
+
+
+def wires(names: Names, plugs: Sequence[Plug]) -> dict[str, Wire]:
+    """The links that put a zone into its networks, by endpoint id; networks without links have none."""
+    hops: dict[str, list[str]] = {}
+    for version in (4, 6):
+        plug = gateway_plug(plugs, version)
+        if plug is not None:
+            endpoint = plug.endpoint
+            hops.setdefault(endpoint.id, []).append(endpoint.gateway6 if version == 6 else endpoint.gateway4)
+    return {
+        plug.endpoint.id: _wire(names, plug, tuple(hops.get(plug.endpoint.id, ())))
+        for plug in plugs
+        if plug.network.driver in LINKED
+    }
+
+
+def _wire(names: Names, plug: Plug, gateways: tuple[str, ...]) -> Wire:
+    endpoint, network = plug.endpoint, plug.network
+    addresses = tuple(
+        ip_interface(f"{address}/{prefix}")
+        for address, prefix in (
+            (endpoint.ipv4, endpoint.ipv4_prefix),
+            (endpoint.ipv6, endpoint.ipv6_prefix),
+            *((text, 64 if ":" in text else 16) for text in endpoint.link_local),
+        )
+        if address
+    )
+    asked = endpoint_options(endpoint)
+    if network.driver == "macvlan":
+        macvlan = macvlan_options(network)
+        return Wire(
+            kind="macvlan",
+            parent=macvlan.parent,
+            host_name="",
+            name=endpoint.interface or asked.interface,
+            prefix=macvlan.prefix,
+            mac=endpoint.mac,
+            mtu=macvlan.mtu,
+            addresses=addresses,
+            gateways=gateways,
+            mode=macvlan.mode,
+            sysctls=asked.sysctls,
+        )
+    options = bridge_options(network)
+    return Wire(
+        kind="veth",
+        parent=bridge_name(names, network),
+        host_name=names.veth(endpoint.id),
+        name=endpoint.interface or asked.interface,
+        prefix=options.prefix,
+        mac=endpoint.mac,
+        mtu=options.mtu,
+        addresses=addresses,
+        gateways=gateways,
+        isolated=not options.talking,
+        sysctls=asked.sysctls,
+    )
+
+
+def gateway_plug(plugs: Sequence[Plug], version: int) -> Plug | None:
+    """The plug with the zone's default route: highest priority, then the network's name, as in Docker."""
+    able = [plug for plug in plugs if (plug.endpoint.gateway6 if version == 6 else plug.endpoint.gateway4)]
+    return min(able, key=lambda plug: (-plug.endpoint.gateway_priority, plug.network.name), default=None)
+
+
+def _port_plug(plugs: Sequence[Plug], version: int) -> Plug | None:
+    """The plug that published ports lead to: that of the default route, if it is on a bridge."""
+    plug = gateway_plug([plug for plug in plugs if plug.network.driver == "bridge"], version)
+    return plug if plug is None or (plug.endpoint.ipv6 if version == 6 else plug.endpoint.ipv4) else None
+
+
+def stations(names: Names, zone: ZonePlugs) -> list[firewall.Station]:
+    """The senders that a zone is, by its links to bridges."""
+    return [
+        firewall.Station(
+            interface=names.veth(plug.endpoint.id), mac=plug.endpoint.mac, addresses=_sender_addresses(plug.endpoint)
+        )
+        for plug in zone.plugs
+        if plug.network.driver == "bridge"
+    ]
+
+
+def _sender_addresses(endpoint: Endpoint) -> tuple[str, ...]:
+    own = [endpoint.ipv4, endpoint.ipv6, *endpoint.link_local]
+    if endpoint.ipv6:
+        own.append(str(link_local(endpoint.mac)))
+    return tuple(filter(None, own))
+
+
+def link_local(mac: str) -> IPv6Address:
+    """The address that the kernel gives a link by itself (modified EUI-64, RFC 4291 appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
+
+
+def published(zone: ZonePlugs) -> list[firewall.Published]:
+    """Where the host's ports lead for a zone."""
+    found: list[firewall.Published] = []
+    for port in zone.ports:
+        version = 6 if ":" in port.host_ip else 4
+        plug = _port_plug(zone.plugs, version)
+        if plug is None:
+            continue
+        options = bridge_options(plug.network)
+        found.append(
+            firewall.Published(
+                protocol=port.protocol,
+                host_ip="" if port.host_ip in ("0.0.0.0", "::") else port.host_ip,
+                host_port=port.host_port,
+                address=plug.endpoint.ipv6 if version == 6 else plug.endpoint.ipv4,
+                port=port.port,
+                routed=(options.mode6 if version == 6 else options.mode4) == "routed",
+            )
+        )
+    return found
+
+
+def elements(names: Names, zones: Iterable[ZonePlugs]) -> firewall.Elements:
+    """What the firewall holds for these zones."""
+    every = list(zones)
+    return firewall.zone_elements(
+        [port for zone in every for port in published(zone)],
+        [station for zone in every for station in stations(names, zone)],
+    )
+
+
+def wanted_ports(asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug], default_ip: str) -> list[Wanted]:
+    """The host ports that bindings ask for; `default_ip` is the host address of those that name none, "" for all.
+
+    Raises:
+        InvalidParameter: a port, a protocol or an address cannot be, or no network of the zone can be reached by it.
+    """
+    found: list[Wanted] = []
+    for key, bindings in asked.items():
+        number, _, protocol = key.partition("/")
+        protocol = protocol or "tcp"
+        if not number.isdecimal() or not 0 < int(number) <= _LARGEST_PORT:
+            raise InvalidParameter(f"invalid port specification: {key}")
+        if protocol not in _PROTOCOLS:
+            raise InvalidParameter(f"invalid port specification: {key}: unknown protocol {protocol}")
+        for binding in bindings:
+            first, last = _host_range(binding.host_port)
+            addresses = _host_addresses(key, binding.host_ip or _default_ip(plugs, default_ip), plugs)
+            found.append(Wanted(int(number), protocol, addresses, first, last))
+    return found
+
+
+def _default_ip(plugs: Sequence[Plug], default_ip: str) -> str:
+    plug = _port_plug(plugs, 4)
+    return (bridge_options(plug.network).host_ip if plug else "") or default_ip
+
+
+def _host_range(text: str) -> tuple[int, int]:
+    if not text:
+        return 0, 0
+    first, _, last = text.partition("-")
+    last = last or first
+    if not first.isdecimal() or not last.isdecimal() or not int(first) <= int(last) <= _LARGEST_PORT:
+        raise InvalidParameter(f"invalid port specification: {text}")
+    return int(first), int(last)
+
+
+def _host_addresses(key: str, text: str, plugs: Sequence[Plug]) -> tuple[str, ...]:
+    able = [version for version in (4, 6) if _port_plug(plugs, version)]
+    if not able:
+        raise InvalidParameter(f"cannot publish port {key}: no network of the container can be reached from the host")
+    if not text:
+        return tuple({4: "0.0.0.0", 6: "::"}[version] for version in able)
+    try:
+        address = ip_interface(text).ip
+    except ValueError:
+        raise InvalidParameter(f"invalid host address {text} for port {key}") from None
+    if address.version not in able:
+        raise InvalidParameter(
+            f"cannot publish port {key} on {text}: the container has no IPv{address.version} address to lead it to"
+        )
+    return (str(address),)

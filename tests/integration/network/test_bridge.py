@@ -1,0 +1,157 @@
+"""A bridge network: links, addresses, the way out, walls between networks, complete removal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from tests.integration.network.world import HOST, OUTSIDE, World, address
+from zonehost.domain.network import Pool
+from zonehost.drivers.network.driver import KernelNetworking
+from zonehost.errors import Conflict
+
+
+async def test_a_zone_gets_loopback_address_mac_and_default_route(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net, Pool(subnet="10.77.0.0/24", gateway="10.77.0.1"))
+    zone = await world.zone(net, network)
+    endpoint = zone.plugs.plugs[0].endpoint
+    assert endpoint.interface == "eth0"
+    [lo, eth0] = json.loads(zone.place.run("ip -json addr show"))
+    assert "UP" in lo["flags"]
+    assert "UP" in eth0["flags"]
+    assert eth0["address"] == endpoint.mac == "02:42:0a:4d:00:02"
+    assert [(a["local"], a["prefixlen"]) for a in eth0["addr_info"]] == [("10.77.0.2", 24)]
+    [default] = json.loads(zone.place.run("ip -json route show default"))
+    assert default["gateway"] == "10.77.0.1"
+
+
+async def test_a_zone_reaches_the_outside_as_the_host(world: World, net: KernelNetworking) -> None:
+    zone = await world.zone(net, await world.network(net))
+    server = world.outside.serve(80)
+    with zone.place.reach(OUTSIDE, 80):
+        _, (source, _) = server.accept()
+    assert source == HOST
+
+
+async def test_zones_of_one_network_talk_and_keep_their_addresses(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    one, other = [await world.zone(net, network) for _ in range(2)]
+    server = other.place.serve(80)
+    with one.place.reach(address(other), 80):
+        _, (source, _) = server.accept()
+    assert source == address(one)
+
+
+async def test_zones_of_a_network_without_icc_do_not_talk(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net, options={"com.docker.network.bridge.enable_icc": "false"})
+    one, other = [await world.zone(net, network) for _ in range(2)]
+    other.place.serve(80)
+    with pytest.raises(TimeoutError):
+        one.place.reach(address(other), 80)
+    world.outside.serve(80)
+    one.place.reach(OUTSIDE, 80).close()
+
+
+async def test_zones_of_two_networks_do_not_talk(world: World, net: KernelNetworking) -> None:
+    one = await world.zone(net, await world.network(net))
+    other = await world.zone(net, await world.network(net))
+    other.place.serve(80)
+    with pytest.raises(TimeoutError):
+        one.place.reach(address(other), 80)
+
+
+async def test_an_outside_host_that_routes_to_the_bridge_reaches_nothing(world: World, net: KernelNetworking) -> None:
+    zone = await world.zone(net, await world.network(net))
+    zone.place.serve(80)
+    world.outside.run(f"ip route add {address(zone)} via {HOST}")
+    with pytest.raises(TimeoutError):
+        world.outside.reach(address(zone), 80)
+
+
+async def test_the_host_reaches_a_zone(world: World, net: KernelNetworking) -> None:
+    zone = await world.zone(net, await world.network(net))
+    zone.place.serve(80)
+    world.host.reach(address(zone), 80).close()
+
+
+async def test_an_internal_network_has_no_way_out_or_in(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net, internal=True)
+    one, other = [await world.zone(net, network) for _ in range(2)]
+    assert json.loads(one.place.run("ip -json route show default")) == []
+    other.place.serve(80)
+    one.place.reach(address(other), 80).close()
+    world.outside.serve(80)
+    one.place.run(f"ip route add default via {network.pools[0].gateway}")
+    with pytest.raises(TimeoutError):
+        one.place.reach(OUTSIDE, 80)
+
+
+async def test_a_zone_reaches_no_service_on_the_hosts_loopback(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    zone = await world.zone(net, network)
+    world.host.serve(80, address="127.0.0.1")
+    zone.place.run(f"ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via {network.pools[0].gateway}")
+    zone.place.run("sysctl -qw net.ipv4.conf.all.route_localnet=1")
+    with pytest.raises(TimeoutError):
+        zone.place.reach("127.0.0.1", 80)
+
+
+async def test_a_zone_does_not_reach_the_clouds_metadata(world: World, net: KernelNetworking) -> None:
+    zone = await world.zone(net, await world.network(net))
+    world.outside.run("ip addr add 169.254.169.254/32 dev lo")
+    world.outside.serve(80)
+    world.host.reach("169.254.169.254", 80).close()
+    with pytest.raises(OSError, match="unreachable|No route"):
+        zone.place.reach("169.254.169.254", 80)
+
+
+async def test_forty_zones_are_gone_when_detach_returns(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    zones = [await world.zone(net, network) for _ in range(40)]
+    assert world.host.run("ip -o link show").count("zv") == 40
+    began = time.perf_counter()
+    await asyncio.gather(*(net.detach(zone.id) for zone in zones))
+    took = time.perf_counter() - began
+    assert "zv" not in world.host.run("ip -o link show")
+    assert "02:42:" not in world.host.run("nft list ruleset")
+    assert took < 1.0
+
+
+async def test_detach_is_idempotent_and_frees_the_address(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    zone = await world.zone(net, network)
+    await net.detach(zone.id)
+    await net.detach(zone.id)
+    world.leases[network.id].release(zone.plugs.plugs[0].endpoint)
+    again = await world.zone(net, network)
+    assert address(again) == address(zone)
+    world.outside.serve(80)
+    again.place.reach(OUTSIDE, 80).close()
+
+
+async def test_a_bridge_name_that_is_taken_by_a_stranger_is_refused(world: World, net: KernelNetworking) -> None:
+    world.host.run("ip link add mine type bridge")
+    with pytest.raises(Conflict, match="the interface mine exists already"):
+        await world.network(net, options={"com.docker.network.bridge.name": "mine"})
+    world.host.run("ip link del mine")
+
+
+async def test_a_bridge_can_be_named(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net, options={"com.docker.network.bridge.name": "br.web"})
+    zone = await world.zone(net, network)
+    world.outside.serve(80)
+    zone.place.reach(OUTSIDE, 80).close()
+    await net.detach(zone.id)
+    await net.remove(network)
+    await net.remove(network)
+    assert "br.web" not in world.host.run("ip -o link show")
+
+
+async def test_pools_avoid_what_the_host_routes_to(world: World, net: KernelNetworking) -> None:
+    world.host.run("ip addr add 172.17.5.1/24 dev lo && ip route add 172.18.0.0/15 dev up0")
+    first = await world.network(net)
+    second = await world.network(net)
+    assert [n.pools[0].subnet for n in (first, second)] == ["172.20.0.0/16", "172.21.0.0/16"]
