@@ -1,0 +1,108 @@
+"""HTTP connections: bad, slow and half-sent requests, and connections that leave HTTP.
+
+Owns what happens around a request that never becomes one. aiohttp reads and writes the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import msgspec
+from aiohttp import web
+
+from zonehost.api import answers
+
+HEAD_SECONDS: Final = 30.0
+"""How long the head of a request may take from its first byte."""
+LINE_BYTES: Final = 1 << 20
+"""The longest request line or header, as in Go's server: build arguments travel in queries."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger(__name__)
+
+
+class Connection(web.RequestHandler):
+    """One client, request after request."""
+
+    __slots__ = ("_busy", "_deadline", "_head_seconds")
+
+    def __init__(self, server: web.Server, *, head_seconds: float, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._head_seconds = head_seconds
+        self._busy = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The head of a request is complete."""
+        self._busy = True
+        self._disarm()
+
+    def end(self) -> None:
+        """The request is answered; the next may come."""
+        self._busy = False
+
+    def data_received(self, data: bytes) -> None:
+        if not self._busy and self._deadline is None:
+            self._deadline = self._loop.call_later(self._head_seconds, self._give_up)
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that is no HTTP (400), or whose handler failed in a way that nobody foresaw (500)."""
+        if status >= 500:
+            _log.error("%s %s failed", request.method, request.path, exc_info=exc)
+            message = f"internal error: {type(exc).__name__}: {exc}"
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        reason = (message or HTTPStatus(status).phrase).strip().partition("\n")[0]
+        response = answers.message(status, reason)
+        response.force_close()
+        return response
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self.transport is not None:
+            body = msgspec.json.encode({"message": f"the request did not arrive within {self._head_seconds:g} seconds"})
+            headers = {"Content-Type": answers.JSON, "Content-Length": str(len(body)), "Connection": "close"}
+            self.transport.write(answers.head("408 Request Timeout", headers) + body)
+            self.force_close()
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Server(web.Server):
+    """Makes connections. A handler is cancelled when its client goes away."""
+
+    def __init__(self, handler: Handler, *, head_seconds: float = HEAD_SECONDS) -> None:
+        super().__init__(handler, handler_cancellation=True)
+        self._head_seconds = head_seconds
+
+    def __call__(self) -> Connection:
+        return Connection(
+            self,
+            head_seconds=self._head_seconds,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            read_bufsize=1 << 20,
+            logger=cast(Any, _log),
+        )

@@ -1,0 +1,167 @@
+"""Connections that leave HTTP (Docker's "hijack"): after the head of the answer, raw bytes both ways.
+
+A client may end its side and go on reading (half-close). Both directions are bounded: reading stops while the process
+is slow, writing waits while the client is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final, Self
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from zonehost.api import answers
+from zonehost.api.hangup import HangupWatch, can_watch
+
+BUFFER: Final = 1 << 20
+"""Bytes that may wait in each direction."""
+LINGER_SECONDS: Final = 10.0
+"""How long a client may take to close after the stream has ended."""
+
+
+class Hijacked(asyncio.Protocol):
+    """A connection that is no longer HTTP's. Used as a context: it is closed, in order, at the end."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._http = transport.get_protocol()
+        self._arrived: list[bytes] = []
+        self._waiting = 0
+        self._ended = False
+        self._lost: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._gone = asyncio.Event()
+        self._closed = False
+        self._hangup: HangupWatch | None = None
+
+    @classmethod
+    def take(cls, request: web.BaseRequest, content_type: str) -> Self:
+        """Take the connection of a request and answer it: 101 if the client asks for an upgrade, else 200, as Docker.
+
+        Raises:
+            ConnectionError: the client has gone.
+        """
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        taken = cls(transport)
+        transport.set_protocol(taken)
+        transport.set_write_buffer_limits(high=BUFFER)
+        if request.headers.get("Upgrade"):
+            headers = {"Content-Type": content_type, "Connection": "Upgrade", "Upgrade": "tcp"}
+            transport.write(answers.head("101 UPGRADED", headers))
+        else:
+            transport.write(answers.head("200 OK", {"Content-Type": answers.RAW}))
+        transport.resume_reading()
+        return taken
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                await self._linger()
+        finally:
+            self._release()
+
+    async def receive(self) -> bytes:
+        """What the client has sent, waiting for it; empty when it has ended its side, or gone."""
+        if not self._arrived and not self._ended:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        data = self._arrived[0] if len(self._arrived) == 1 else b"".join(self._arrived)
+        self._arrived.clear()
+        if self._waiting >= BUFFER and not self._ended:
+            self._transport.resume_reading()
+        self._waiting = 0
+        return data
+
+    async def send(self, data: bytes) -> None:
+        """Send, waiting while the client is slow. Raises ConnectionError when it has gone."""
+        if self._gone.is_set() or self._transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        self._transport.write(data)
+        if not self._writable.is_set():
+            await self._writable.wait()
+
+    async def gone(self) -> None:
+        """Return when the client is gone, for both directions."""
+        await self._gone.wait()
+
+    async def _linger(self) -> None:
+        """End our side and wait a moment for the client to end its own.
+
+        What the client still sends is read and dropped: closing a socket with unread bytes in it would reset the
+        connection, and the client could lose the end of the output (tcp(7), unix(7)).
+        """
+        if self._gone.is_set() or self._transport.is_closing() or not self._transport.can_write_eof():
+            return
+        self._transport.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while await self.receive():
+                    pass
+
+    def _release(self) -> None:
+        """Close, and give the connection back to HTTP, which forgets it. What is written is still sent."""
+        if self._hangup is not None:
+            self._hangup.close()
+        self._transport.set_protocol(self._http)
+        self._transport.close()
+        if self._closed:
+            self._http.connection_lost(self._lost)
+
+    def data_received(self, data: bytes) -> None:
+        self._arrived.append(data)
+        self._waiting += len(data)
+        if self._waiting >= BUFFER:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self._wake()
+        sock = self._transport.get_extra_info("socket")
+        if can_watch(sock):
+            self._hangup = HangupWatch(sock, self._gone.set)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed = self._ended = True
+        self._lost = exc
+        self._gone.set()
+        self._writable.set()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
+class Done(web.StreamResponse):
+    """What a handler returns when the answer has been sent on a connection that it took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None

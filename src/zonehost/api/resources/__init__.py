@@ -1,0 +1,1 @@
+"""Handlers: one module a resource, each with the table of its routes."""
