@@ -6,6 +6,10 @@ The launcher fills it in inside the zone's private mount namespace; `spec` reads
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zonehost.drivers.runtime.spec_devices import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +39,11 @@ class Site:
     images: tuple[str, ...] = ()
     userns: bool = True
     """Whether the zone has ids of its own."""
+    devices: tuple[Node, ...] = ()
+    """The device nodes beyond those that every zone has."""
+    nodes: tuple[str, ...] = ()
+    """With ids of its own, the zone cannot make nodes: where they stand ready, in the order of `devices`."""
+    shm: str = ""
+    """Where the /dev/shm of the zone or host whose IPC namespace is joined stands ready; empty for one of its own."""
     hybrid: bool = False
     """Whether v1 hierarchies hold the controllers: there is no v2 tree to show inside."""
