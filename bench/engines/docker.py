@@ -51,7 +51,7 @@ class Docker(Engine):
         self._reader = subprocess.Popen(["cat"], stdin=self._daemon.stderr, stdout=subprocess.DEVNULL)
 
     def stop(self) -> None:
-        self.remove_containers()
+        self.remove_all()
         self._daemon.terminate()
         self._daemon.wait()
         self._reader.wait()

@@ -58,9 +58,13 @@ class Engine(ABC):
             raise RuntimeError(f"{self.name}: {' '.join(words)}: exit {done.returncode}\n{done.stderr.decode()}")
         return (done.stdout or b"").decode().strip()
 
-    def remove_containers(self) -> None:
+    def remove(self, containers: Sequence[str]) -> None:
+        """Remove these containers at once, running or not."""
+        self.run("rm", "--force", "--volumes", *containers)
+
+    def remove_all(self) -> None:
         if containers := self.run("ps", "--all", "--quiet").split():
-            self.run("rm", "--force", "--volumes", *containers)
+            self.remove(containers)
 
     def overhead(self) -> int:
         """Proportional set size, in bytes, of all processes of the instance but the payloads (`sleep`)."""

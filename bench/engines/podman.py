@@ -20,8 +20,12 @@ class Podman(Engine):
         self._settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]\n')
 
     def stop(self) -> None:
-        self.remove_containers()
+        self.remove_all()
         self._isolation.close()
+
+    def remove(self, containers: Sequence[str]) -> None:
+        """Podman would first ask each to end, and wait for ten seconds."""
+        self.run("rm", "--force", "--time", "0", "--volumes", *containers)
 
     def argv(self, *words: str) -> list[str]:
         folder = self._isolation.folder

@@ -25,7 +25,7 @@ def _measure(engine: Engine) -> dict[str, float]:
     began = perf_counter()
     start_many(engine, names)
     started = perf_counter()
-    engine.run("rm", "-f", *names)
+    engine.remove(names)
     return {START.title: started - began, REMOVE.title: perf_counter() - started}
 
 

@@ -25,7 +25,7 @@ LATENCY = Row(f"list latency, p99, while {STARTS} starts run ({ZONES} running)",
 def _many_running(engine: Engine) -> Iterator[None]:
     start_many(engine, [f"list{number}" for number in range(ZONES)], at_a_time=8)
     yield
-    engine.remove_containers()
+    engine.remove_all()
 
 
 def _measure(engine: Engine) -> dict[str, float]:
@@ -48,7 +48,7 @@ def _latency_under_load(engine: Engine, endpoint: Path) -> float:
             _list(endpoint)
             samples.append((perf_counter() - began) * 1000)
         load.result()
-    engine.run("rm", "-f", *names)
+    engine.remove(names)
     return statistics.quantiles(samples, n=100, method="inclusive")[-1]
 
 

@@ -17,7 +17,7 @@ def _measure(engine: Engine) -> dict[str, float]:
     idle = engine.overhead()
     start_many(engine, [f"memory{number}" for number in range(ZONES)], at_a_time=4)
     busy = engine.overhead()
-    engine.remove_containers()
+    engine.remove_all()
     added = {ZONE.title: (busy - idle) / ZONES / MIB}
     return added if isinstance(engine, Podman) else {IDLE.title: idle / MIB, **added}
 

@@ -18,7 +18,7 @@ def _one_running(engine: Engine) -> Iterator[None]:
     engine.run("run", "-d", "--name", "single", "busybox", "sleep", "3600")
     engine.run("run", "--rm", "busybox", "true")
     yield
-    engine.run("rm", "-f", "single")
+    engine.remove(["single"])
 
 
 def _measure(engine: Engine) -> dict[str, float]:
