@@ -1,0 +1,56 @@
+"""`docker import`: the archive of a file tree becomes an image of one layer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+
+from zonehost.domain.config import Config
+from zonehost.domain.config_changes import apply_changes
+from zonehost.domain.image_config import HistoryStep, ImageConfig, RootFs, rfc3339, write_image_config
+from zonehost.domain.platform import machine_platform, parse_platform
+from zonehost.engine.host import Host
+from zonehost.engine.image.intake import take_in
+from zonehost.engine.image.names import new_name
+from zonehost.engine.telling import tell_image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """The archive may be compressed; an empty repository leaves the image without a name."""
+
+    archive: AsyncIterable[bytes]
+    repository: str = ""
+    tag: str = ""
+    message: str = ""
+    changes: tuple[str, ...] = ()
+    platform: str = ""
+
+
+async def import_image(host: Host, request: ImportRequest) -> str:
+    """Make the image; its id.
+
+    Raises:
+        InvalidParameter: the name, a change, the platform or the archive cannot be; nothing is left.
+    """
+    name = new_name(request.repository, request.tag)
+    run = apply_changes(Config(), request.changes)
+    platform = machine_platform(host.machine.facts.architecture)
+    if request.platform:
+        platform = parse_platform(request.platform, platform)
+    async with host.images.intake():
+        layer = await host.layers.unpack(request.archive)
+        created = rfc3339(host.clock.now())
+        config = ImageConfig(
+            architecture=platform.architecture,
+            os=platform.os,
+            variant=platform.variant,
+            created=created,
+            comment=request.message,
+            config=run,
+            rootfs=RootFs(diff_ids=(layer.diff_id,)),
+            history=(HistoryStep(created=created, comment=request.message),),
+        )
+        image = await take_in(host, write_image_config(config), [layer], [name] if name else [])
+    tell_image(host, "import", image, name.familiar if name else "")
+    return image.id

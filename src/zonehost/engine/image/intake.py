@@ -1,0 +1,39 @@
+"""An image enters the registry: from an archive, a registry, a build or a container."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from zonehost.domain.image import Image, Layer, Tag
+from zonehost.domain.reference import Reference
+from zonehost.engine.host import Host
+from zonehost.ports.records import Put
+
+
+async def take_in(
+    host: Host, config: bytes, layers: Iterable[Layer], names: Iterable[Reference] = (), *, parent: str = ""
+) -> Image:
+    """Make the record of an image whose layers are in the pool, and point the names to it; durable on return.
+
+    Call within `host.images.intake()`. An image that is here already keeps its record.
+    """
+    layers = tuple(layers)
+    image_id = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    now = host.clock.now()
+    known = host.images.get(image_id)
+    image = known or Image(
+        id=image_id,
+        config=config,
+        layers=tuple(layer.diff_id for layer in layers),
+        size=sum(layer.size for layer in layers),
+        added=now,
+        parent=parent,
+    )
+    host.images.config_of(image)
+    tags = [Tag(name=name.canonical, image=image.id, tagged=now) for name in names]
+    await host.records.commit(*([] if known else [Put(image)]), *map(Put, tags))
+    host.images.add(image)
+    for tag in tags:
+        host.images.put_tag(tag)
+    return image

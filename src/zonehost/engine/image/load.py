@@ -1,0 +1,35 @@
+"""`docker load`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+
+from zonehost.domain.reference import parse_reference
+from zonehost.engine.host import Host
+from zonehost.engine.image.intake import take_in
+from zonehost.engine.telling import tell_image
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """An image that came, and a name that it came with; empty if it has none."""
+
+    id: str
+    name: str
+
+
+async def load(host: Host, archive: AsyncIterable[bytes]) -> tuple[LoadedImage, ...]:
+    """Take in all images of an archive, each named once a name.
+
+    Raises:
+        InvalidParameter: it is no image archive, damaged or hostile.
+    """
+    loaded = []
+    async with host.images.intake():
+        for found in await host.archives.load(archive):
+            names = [parse_reference(name).tagged() for name in found.names]
+            image = await take_in(host, found.config, found.layers, names)
+            tell_image(host, "load", image)
+            loaded += [LoadedImage(image.id, name.familiar) for name in names] or [LoadedImage(image.id, "")]
+    return tuple(loaded)

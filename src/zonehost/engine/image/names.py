@@ -1,0 +1,34 @@
+"""The names of an image as people write them."""
+
+from __future__ import annotations
+
+from zonehost.domain.reference import Reference, parse_reference
+from zonehost.engine.host import Host
+from zonehost.errors import InvalidParameter
+
+DANGLING_TAG = "<none>:<none>"
+
+
+def familiar_names(host: Host, image_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """An image's tags and its digests, both as people write them."""
+    names = [parse_reference(tag.name) for tag in host.images.tags_of(image_id)]
+    return (
+        tuple(name.familiar for name in names if not name.digest),
+        tuple(name.familiar for name in names if name.digest),
+    )
+
+
+def new_name(repository: str, tag: str) -> Reference | None:
+    """The name that a client wants to give, None if it gives none; the tag may stand in either argument.
+
+    Raises:
+        InvalidParameter: it cannot be a name, or has a digest.
+    """
+    if not repository:
+        return None
+    name = parse_reference(repository)
+    if name.digest:
+        raise InvalidParameter("refusing to create a tag with a digest reference")
+    if tag:
+        name = parse_reference(f"{name.repository}:{tag}")
+    return name.tagged()

@@ -1,0 +1,26 @@
+"""Layers that nothing stands on any more are taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zonehost.engine.host import Host
+
+
+async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:
+    """Remove those of the layers that no image and no container stands on; the bytes that they held.
+
+    While layers come in that no record names yet, nothing is removed: a later sweep finds them.
+    """
+    freed = 0
+    async with host.images.sweeping() as may:
+        if not may:
+            return 0
+        in_use = host.images.layers_in_use()
+        in_use.update(layer for record in host.containers.records() for layer in record.layers)
+        for diff_id in candidates:
+            layer = host.layers.get(diff_id)
+            if layer is not None and diff_id not in in_use:
+                await host.layers.remove(diff_id)
+                freed += layer.size
+    return freed

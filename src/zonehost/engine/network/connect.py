@@ -1,0 +1,71 @@
+"""`docker network connect`: a container comes into one more network, also while it runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zonehost.domain.container import Container
+from zonehost.domain.endpoint_settings import EndpointSettings
+from zonehost.domain.failpoint import failpoint
+from zonehost.domain.modes import network_name, other_container
+from zonehost.domain.network import Endpoint, Network
+from zonehost.domain.phase import Phase
+from zonehost.engine.container.endpoints import PRIVATE, SHARED, endpoint_of, lease_endpoint, plugs_of, release_all
+from zonehost.engine.host import Host
+from zonehost.engine.state.zone import Zone
+from zonehost.engine.telling import tell_network
+from zonehost.errors import Conflict, Forbidden
+from zonehost.ports.network import Plug
+
+
+async def connect(host: Host, ref: str, container: str, settings: EndpointSettings) -> None:
+    """Give the container an endpoint in the network.
+
+    Raises:
+        NotFound: there is no such network or container. Forbidden: it is in it already, or cannot be.
+        InvalidParameter: an address cannot be had there.
+    """
+    network = host.networks.find(ref)
+    zone = host.containers.find(container)
+    async with zone.lock:
+        record = zone.record
+        _check(host, network, record)
+        endpoint = endpoint_of(host, network.name, settings)
+        if record.state.running:
+            endpoint = await _connect_running(host, zone, network, endpoint)
+        else:
+            await host.keep(zone, _with(record, network.name, endpoint))
+    tell_network(host, "connect", network, container=zone.id)
+
+
+async def _connect_running(host: Host, zone: Zone, network: Network, asked: Endpoint) -> Endpoint:
+    record = zone.record
+    leased = lease_endpoint(host, network.name, asked)
+    # The record first: what a crash leaves half-connected, the next start knows of.
+    await host.keep(zone, _with(record, network.name, leased))
+    failpoint("connect.recorded")
+    try:
+        made = await host.networking.connect(record.state.pid, plugs_of(host, zone.record), Plug(network, leased))
+    except BaseException:
+        release_all(host, [leased])
+        await host.keep(zone, record)
+        raise
+    failpoint("connect.made")
+    await host.keep(zone, _with(zone.record, network.name, made))
+    return made
+
+
+def _check(host: Host, network: Network, record: Container) -> None:
+    if record.phase is not Phase.WHOLE:
+        raise Conflict(f"container {record.id} is marked for removal and cannot be connected or disconnected")
+    if network.name in record.endpoints:
+        raise Forbidden(f"endpoint with name {record.name} already exists in network {network.name}")
+    mode = network_name(record.host_config.network_mode)
+    if other_container(record.host_config.network_mode) or mode == "host" or network.driver == "host":
+        raise Forbidden(SHARED)
+    if mode == "none" or network.driver == "null":
+        raise Forbidden(PRIVATE)
+
+
+def _with(record: Container, name: str, endpoint: Endpoint) -> Container:
+    return msgspec.structs.replace(record, endpoints={**record.endpoints, name: endpoint})

@@ -1,0 +1,42 @@
+"""`docker network disconnect`: a container leaves a network, also while it runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zonehost.domain.failpoint import failpoint
+from zonehost.engine.container.endpoints import plugs_of, release_all
+from zonehost.engine.host import Host
+from zonehost.engine.telling import tell_network
+from zonehost.errors import Forbidden, NotFound
+from zonehost.ports.network import Plug
+
+
+async def disconnect(host: Host, ref: str, container: str, *, force: bool) -> None:
+    """Take the container's endpoint out of the network; with `force`, a container that is gone is no error.
+
+    Raises:
+        NotFound: there is no such network or container. Forbidden: the container is not in it, or must stay.
+    """
+    network = host.networks.find(ref)
+    try:
+        zone = host.containers.find(container)
+    except NotFound:
+        if force:
+            return
+        raise
+    async with zone.lock:
+        record = zone.record
+        endpoint = record.endpoints.get(network.name)
+        if endpoint is None:
+            raise Forbidden(f"container {record.id} is not connected to network {network.name}")
+        if network.driver == "host":
+            raise Forbidden("container cannot be disconnected from host network or connected to host network")
+        rest = {name: other for name, other in record.endpoints.items() if name != network.name}
+        without = msgspec.structs.replace(record, endpoints=rest)
+        if record.state.running:
+            await host.networking.disconnect(record.state.pid, plugs_of(host, without), Plug(network, endpoint))
+            failpoint("disconnect.made")
+        await host.keep(zone, without)
+        release_all(host, [endpoint])
+    tell_network(host, "disconnect", network, container=zone.id)

@@ -1,0 +1,42 @@
+"""`docker network ls`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zonehost.domain.filters import Filters
+from zonehost.domain.network import Network
+from zonehost.domain.phase import Phase
+from zonehost.engine.host import Host
+from zonehost.engine.network.inspect import NetworkDetail, detail
+from zonehost.engine.network.users import users_of
+from zonehost.errors import InvalidParameter
+
+_KNOWN: Final = frozenset({"dangling", "driver", "id", "label", "label!", "name", "scope", "type"})
+
+
+async def list_networks(host: Host, filters: Filters) -> tuple[NetworkDetail, ...]:
+    """Networks that pass the filters, by name.
+
+    Raises:
+        InvalidParameter: a filter is unknown or badly written.
+    """
+    filters.accept(_KNOWN)
+    for kind in filters.get("type"):
+        if kind not in ("builtin", "custom"):
+            raise InvalidParameter(f"invalid filter: 'type'='{kind}'")
+    chosen = [network for network in host.networks if network.phase is Phase.WHOLE and _passes(host, network, filters)]
+    return tuple(detail(host, network) for network in sorted(chosen, key=lambda network: network.name))
+
+
+def _passes(host: Host, network: Network, filters: Filters) -> bool:
+    dangling = filters.flag("dangling")
+    return (
+        filters.matches("driver", (network.driver,))
+        and filters.matches_start("id", network.id)
+        and filters.matches_part("name", network.name)
+        and filters.matches_labels(network.labels)
+        and filters.matches("scope", ("local",))
+        and filters.matches("type", ("builtin" if network.predefined else "custom",))
+        and (dangling is None or dangling == (not network.predefined and not users_of(host, network)))
+    )

@@ -1,0 +1,1 @@
+"""Verbs on the host as a whole."""

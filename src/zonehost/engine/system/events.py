@@ -1,0 +1,128 @@
+"""`docker events`: what happened and what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from zonehost.domain.event import Event
+from zonehost.domain.filters import Filters
+from zonehost.engine.host import Host
+from zonehost.engine.state.events import Listener
+from zonehost.errors import NotFound
+
+_KNOWN: Final = frozenset(
+    {
+        "config",
+        "container",
+        "daemon",
+        "event",
+        "image",
+        "label",
+        "label!",
+        "network",
+        "node",
+        "plugin",
+        "scope",
+        "secret",
+        "service",
+        "type",
+        "volume",
+    }
+)
+_SECOND: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsRequest:
+    """Bounds in nanoseconds since the epoch; `since` 0 for from now on, `until` 0 for without end."""
+
+    since: int = 0
+    until: int = 0
+    filters: Filters = field(default_factory=Filters)
+
+
+async def events(host: Host, request: EventsRequest) -> AsyncIterator[Event]:
+    """Events that pass the filters, oldest first. None is missed from the moment that this returns.
+
+    Raises:
+        InvalidParameter: a filter is unknown.
+    """
+    request.filters.accept(_KNOWN)
+    stack = AsyncExitStack()
+    listener = stack.enter_context(host.events.listening())
+    past = list(host.events.past(request.since, request.until)) if request.since else []
+    return _told(host, request, past, listener, stack)
+
+
+async def _told(
+    host: Host, request: EventsRequest, past: list[Event], listener: Listener, stack: AsyncExitStack
+) -> AsyncIterator[Event]:
+    async with stack:
+        for event in past:
+            if _passes(host, event, request.filters):
+                yield event
+        try:
+            async with asyncio.timeout(_left(host, request.until)):
+                while (coming := await listener.next()) is not None:
+                    if _passes(host, coming, request.filters):
+                        yield coming
+        except TimeoutError:
+            return
+
+
+def _left(host: Host, until: int) -> float | None:
+    return max(0.0, (until - host.clock.now()) / _SECOND) if until else None
+
+
+def _passes(host: Host, event: Event, filters: Filters) -> bool:
+    if not (
+        filters.matches("type", (event.type,))
+        and filters.matches("scope", ("local",))
+        and _action_passes(event, filters)
+        and filters.matches_labels(event.attributes)
+    ):
+        return False
+    return all(
+        event.type == kind and _names(host, event, filters.get(kind))
+        for kind in (
+            "container",
+            "image",
+            "volume",
+            "network",
+            "daemon",
+            "plugin",
+            "service",
+            "node",
+            "secret",
+            "config",
+        )
+        if kind in filters
+    )
+
+
+def _action_passes(event: Event, filters: Filters) -> bool:
+    """`health_status` means `health_status: healthy` too, `exec_create` that of every command."""
+    wanted = filters.get("event")
+    return not wanted or any(event.action == action or event.action.startswith(f"{action}:") for action in wanted)
+
+
+def _names(host: Host, event: Event, wanted: tuple[str, ...]) -> bool:
+    """Whether the event is of a thing that is called so: by id, its beginning, or name."""
+    name = event.attributes.get("name", "")
+    for ref in wanted:
+        if ref in (event.actor, name) or (event.type != "volume" and event.actor.startswith(ref)):
+            return True
+        if event.type == "image" and _same_image(host, event.actor, ref):
+            return True
+    return False
+
+
+def _same_image(host: Host, image_id: str, ref: str) -> bool:
+    try:
+        return host.images.find(ref).id == image_id
+    except NotFound:
+        return False
