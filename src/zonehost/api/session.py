@@ -39,11 +39,16 @@ class Process(Protocol):
         """End the input."""
 
 
-async def join(client: Client, process: Process, *, framed: bool, keys: DetachKeys | None, stdin: bool) -> bool:
-    """Carry bytes until the output ends, the client is gone, or the keys are pressed; whether they were."""
+async def join(
+    client: Client, process: Process, *, framed: bool, keys: DetachKeys | None, stdin: bool, stays: bool = True
+) -> bool:
+    """Carry bytes until the output ends, the client is gone, or the keys are pressed; whether they were.
+
+    A client that `stays` ends the process's input with its own, and goes on reading; else that is how it leaves.
+    """
     output = asyncio.create_task(_outward(client, process, framed=framed))
     gone = asyncio.create_task(client.gone())
-    input_ = asyncio.create_task(_inward(client, process, keys) if stdin else _drop(client))
+    input_ = asyncio.create_task(_inward(client, process, keys, stays=stays) if stdin else _drop(client))
     tasks = {output, gone, input_}
     waited = set(tasks)
     try:
@@ -51,9 +56,9 @@ async def join(client: Client, process: Process, *, framed: bool, keys: DetachKe
             done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            if keys is not None and keys.pressed:
-                return True
-        return False
+            if input_.done() and _leaves(keys, stdin=stdin, stays=stays):
+                break
+        return keys is not None and keys.pressed
     finally:
         for task in tasks:
             task.cancel()
@@ -69,7 +74,12 @@ async def _outward(client: Client, process: Process, *, framed: bool) -> None:
             return
 
 
-async def _inward(client: Client, process: Process, keys: DetachKeys | None) -> None:
+def _leaves(keys: DetachKeys | None, *, stdin: bool, stays: bool) -> bool:
+    """Whether the end of a client's input ends its session."""
+    return (keys is not None and keys.pressed) or (stdin and not stays)
+
+
+async def _inward(client: Client, process: Process, keys: DetachKeys | None, *, stays: bool) -> None:
     while data := await client.receive():
         if keys is not None:
             data = keys.feed(data)
@@ -77,7 +87,8 @@ async def _inward(client: Client, process: Process, keys: DetachKeys | None) -> 
             await process.write(data)
         if keys is not None and keys.pressed:
             return
-    await process.close_input()
+    if stays:
+        await process.close_input()
 
 
 async def _drop(client: Client) -> None:

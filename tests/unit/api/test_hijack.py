@@ -27,6 +27,7 @@ class Cat:
         self.asleep = asyncio.Event()
         self.asleep.set()
         self.taken = 0
+        self.ended = False
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     async def read(self) -> list[tuple[Stream, bytes]]:
@@ -39,23 +40,27 @@ class Cat:
         await self._chunks.put(data)
 
     async def close_input(self) -> None:
+        self.ended = True
         await self._chunks.put(b"")
 
 
 class Door:
     """A server that joins whoever comes with one process, and tells how it ended."""
 
-    def __init__(self, process: Cat, *, stdin: bool = True, keys: DetachKeys | None = None) -> None:
+    def __init__(self, process: Cat, *, stdin: bool = True, stays: bool = True, keys: DetachKeys | None = None) -> None:
         self.process = process
         self.pressed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._stdin = stdin
         self._keys = keys
+        self._stays = stays
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request.protocol, Connection)
         request.protocol.begin()
         async with Hijacked.take(request, "text/x") as client:
-            pressed = await join(client, self.process, framed=False, keys=self._keys, stdin=self._stdin)
+            pressed = await join(
+                client, self.process, framed=False, keys=self._keys, stdin=self._stdin, stays=self._stays
+            )
             self.pressed.set_result(pressed)
         return Done()
 
@@ -188,3 +193,13 @@ async def test_the_detach_keys_end_the_session(tmp_path: Path) -> None:
         await client.head()
         client.writer.write(b"hi\x10\x11")
         assert await door.pressed is True
+
+
+async def test_a_client_that_does_not_stay_leaves_with_the_end_of_its_input(tmp_path: Path) -> None:
+    process = Cat()
+    door = Door(process, stays=False)
+    async with connected(door, tmp_path) as client:
+        await client.head()
+        client.writer.write_eof()
+        assert await door.pressed is False
+    assert not process.ended
