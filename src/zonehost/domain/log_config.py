@@ -19,6 +19,7 @@ _OPTIONS: Final = {
     "syslog": frozenset({"syslog-address", "syslog-facility", "syslog-format", "tag"}),
     "none": frozenset[str](),
 }
+DRIVERS: Final = tuple(_OPTIONS)
 _NOT_HERE: Final = {
     "json-file": frozenset({"labels", "labels-regex", "env", "env-regex", "tag", "compress", "max-buffer-size"}),
     "local": frozenset({"compress", "max-buffer-size"}),
