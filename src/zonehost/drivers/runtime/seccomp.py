@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -78,25 +78,22 @@ def this_machine() -> Machine:
     return Machine(architecture, token, _version(os.uname().release))
 
 
-def resolve(profile: dict[str, Any], capabilities: Collection[str], machine: Machine) -> dict[str, Any]:
-    """The OCI's `linux.seccomp` for a process with these capabilities; an empty profile is the default one.
+def default_profile() -> bytes:
+    """The default profile, as JSON."""
+    return Path(__file__).with_name("seccomp_default.json").read_bytes()
+
+
+def resolve(profile: bytes, capabilities: Collection[str], machine: Machine) -> dict[str, Any]:
+    """The OCI's `linux.seccomp` for a process with these capabilities.
 
     Raises:
         InvalidParameter: the profile is not one, in Docker's words.
         Unsupported: it wants a user-space listener.
     """
-    if not profile:
-        return _default(frozenset(capabilities), machine)
     try:
-        return _resolve(msgspec.convert(profile, _Profile), capabilities, machine)
-    except (msgspec.ValidationError, ValueError) as error:
+        return _resolve(msgspec.json.decode(profile, type=_Profile), capabilities, machine)
+    except (msgspec.DecodeError, ValueError) as error:
         raise InvalidParameter(f"Decoding seccomp profile failed: {error}") from error
-
-
-@lru_cache(maxsize=16)
-def _default(capabilities: frozenset[str], machine: Machine) -> dict[str, Any]:
-    text = Path(__file__).with_name("seccomp_default.json").read_bytes()
-    return _resolve(msgspec.json.decode(text, type=_Profile), capabilities, machine)
 
 
 def _resolve(profile: _Profile, capabilities: Collection[str], machine: Machine) -> dict[str, Any]:

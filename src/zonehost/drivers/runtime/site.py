@@ -45,5 +45,7 @@ class Site:
     """With ids of its own, the zone cannot make nodes: where they stand ready, in the order of `devices`."""
     shm: str = ""
     """Where the /dev/shm of the zone or host whose IPC namespace is joined stands ready; empty for one of its own."""
+    seccomp: str = ""
+    """The seccomp program (`seccomp_program`), in base64; empty for none."""
     hybrid: bool = False
     """Whether v1 hierarchies hold the controllers: there is no v2 tree to show inside."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from zonehost.domain.blueprint import Blueprint
-from zonehost.drivers.runtime.seccomp import resolve, this_machine
+from zonehost.drivers.runtime.seccomp_program import ANNOTATION
 from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import Node
 from zonehost.drivers.runtime.spec_mounts import INIT, mounts
@@ -22,8 +22,7 @@ def config(blueprint: Blueprint, site: Site) -> dict[str, Any]:
     """The whole of config.json.
 
     Raises:
-        InvalidParameter: the seccomp profile is none.
-        Unsupported: a capability, or an option of the profile, that cannot be had here.
+        Unsupported: a capability that cannot be had here.
     """
     joins = blueprint.namespaces
     own_init = blueprint.process.init and joins.pid == "private"
@@ -35,16 +34,17 @@ def config(blueprint: Blueprint, site: Site) -> dict[str, Any]:
         "root": {"path": site.root, "readonly": blueprint.root.readonly},
         "process": own_process,
         "mounts": mounts(blueprint, site, init=own_init),
-        "linux": _linux(blueprint, site, own_process["capabilities"]["bounding"]),
+        "linux": _linux(blueprint, site),
     }
     if joins.uts == "private":
         whole["hostname"] = blueprint.hostname
-    if blueprint.annotations:
-        whole["annotations"] = blueprint.annotations
+    annotations = {**blueprint.annotations, ANNOTATION: site.seccomp} if site.seccomp else blueprint.annotations
+    if annotations:
+        whole["annotations"] = annotations
     return whole
 
 
-def _linux(blueprint: Blueprint, site: Site, capabilities: list[str]) -> dict[str, Any]:
+def _linux(blueprint: Blueprint, site: Site) -> dict[str, Any]:
     linux: dict[str, Any] = {
         "namespaces": [
             {"type": kind, "path": path} if path else {"type": kind} for kind, path in site.namespaces.items()
@@ -60,8 +60,6 @@ def _linux(blueprint: Blueprint, site: Site, capabilities: list[str]) -> dict[st
         linux["sysctl"] = sysctls
     if not site.userns:
         linux["devices"] = [_device(node) for node in site.devices]
-    if blueprint.seccomp is not None:
-        linux["seccomp"] = resolve(blueprint.seccomp, capabilities, this_machine())
     return linux
 
 
