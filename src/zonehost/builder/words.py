@@ -36,6 +36,8 @@ class Style:
     """How to read words. The defaults are those of a Dockerfile's arguments."""
 
     escape: str = "\\"
+    plain_quotes: bool = False
+    """Quotes have no meaning, as within a here-document."""
     raw_quotes: bool = False
     raw_escapes: bool = False
     keep_unset: bool = False
@@ -110,7 +112,7 @@ class _Reader:
                 value = self.dollar()
                 result.append(value)
                 split.add(value)
-            elif character in "'\"":
+            elif character in "'\"" and not self.style.plain_quotes:
                 value = self.single_quoted() if character == "'" else self.double_quoted()
                 result.append(value)
                 split.add_quoted(value)

@@ -1,0 +1,162 @@
+"""One build from its first to its last step, and the service that prepares builds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from zonehost.builder.console import Console, Voice
+from zonehost.builder.parse import parse
+from zonehost.builder.patterns import PatternList, read_ignore_file
+from zonehost.builder.perform import Performer
+from zonehost.builder.plan import Plan, draw_plan
+from zonehost.builder.resolve import Resolver
+from zonehost.builder.result import image_config
+from zonehost.builder.stage import StageBuilder
+from zonehost.domain.identity import new_id, short
+from zonehost.errors import InvalidParameter
+from zonehost.ports.workshop import Finished
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from zonehost.builder.state import StageState
+    from zonehost.builder.work import Work
+    from zonehost.domain.platform import Platform
+    from zonehost.ports.builder import BuildRequest, Tell
+    from zonehost.ports.workshop import Base
+
+
+class ImageBuilder:
+    """The builder port."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def prepare(self, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
+        """See `Builder.prepare`."""
+        build = new_id()
+        files = self._work.files
+        try:
+            await files.receive(build, context)
+            ignore = await self._ignored(build, request.dockerfile)
+            data = await files.read(build, request.dockerfile)
+            if data is None:
+                raise InvalidParameter(f"Cannot locate specified Dockerfile: {request.dockerfile}")
+            if not data.strip():
+                raise InvalidParameter(f"the Dockerfile ({request.dockerfile}) cannot be empty")
+            plan = draw_plan(
+                request,
+                parse(data),
+                ignore=ignore,
+                host=self._work.host,
+                now=self._work.clock.now(),
+                fresh=self._work.fresh,
+            )
+        except BaseException:
+            await files.discard(build)
+            raise
+        return Build(build, plan, self._work)
+
+    async def prune(self, *, all_steps: bool, keep: int) -> tuple[tuple[str, ...], int]:
+        """See `Builder.prune`."""
+        steps = sorted(self._work.cache.steps(), key=lambda step: step.used)
+        left = sum(step.size for step in steps)
+        gone = []
+        freed = 0
+        for step in steps:
+            if left <= keep and not (all_steps and keep == 0):
+                break
+            gone.append(step.key)
+            freed += step.size
+            left -= step.size
+        self._work.cache.remove(gone)
+        return tuple(gone), freed
+
+    async def _ignored(self, build: str, dockerfile: str) -> tuple[str, ...]:
+        """The patterns of the Dockerfile's own ignore file, or else of the context's."""
+        for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
+            data = await self._work.files.read(build, name)
+            if data is not None:
+                patterns = tuple(read_ignore_file(data))
+                PatternList(patterns)
+                return patterns
+        return ()
+
+
+class Build:
+    """A build that can begin."""
+
+    def __init__(self, build: str, plan: Plan, work: Work) -> None:
+        self._build = build
+        self._plan = plan
+        self._work = work
+        self._stages: dict[int, asyncio.Task[StageState]] = {}
+        self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
+
+    async def run(self, tell: Tell) -> str:
+        """See `PreparedBuild.run`."""
+        try:
+            return await self._run(tell)
+        finally:
+            tasks = (*self._stages.values(), *self._images.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._work.files.discard(self._build)
+
+    async def _run(self, tell: Tell) -> str:
+        plan = self._plan
+        console = Console(tell, sorted(plan.graph.needed), quiet=plan.request.quiet)
+        for index in sorted(plan.graph.needed):
+            self._stages[index] = asyncio.create_task(self._stage(index, console.voice(index)))
+        done, _ = await asyncio.wait(self._stages.values(), return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        state = self._stages[plan.graph.target].result()
+        if not state.layers and not state.history:
+            raise InvalidParameter("No image was generated. Is your Dockerfile empty?")
+        return await self._publish(self._labelled(state, tell), tell)
+
+    async def _stage(self, index: int, voice: Voice) -> StageState:
+        resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images)
+        performer = Performer(self._build, self._plan, self._work, resolver, voice)
+        stage = self._plan.graph.stages[index]
+        parent = await self._state_of(stage.base) if isinstance(stage.base, int) else None
+        try:
+            return await StageBuilder(self._plan, stage, performer, voice, self._work.clock).run(parent)
+        finally:
+            voice.finish()
+
+    async def _state_of(self, index: int) -> StageState:
+        return await asyncio.shield(self._stages[index])
+
+    def _labelled(self, state: StageState, tell: Tell) -> StageState:
+        labels = self._plan.request.labels
+        if not labels:
+            return state
+        words = " ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        if not self._plan.request.quiet:
+            tell({"stream": f"Step {self._plan.total}/{self._plan.total} : LABEL {words}\n"})
+        config = msgspec.structs.replace(state.config, labels={**(state.config.labels or {}), **labels})
+        return replace(state, config=config).with_history(f"/bin/sh -c #(nop)  LABEL {words}", self._plan.created)
+
+    async def _publish(self, state: StageState, tell: Tell) -> str:
+        request = self._plan.request
+        finished = Finished(
+            config=image_config(state, self._plan.created), layers=state.layers, tags=request.tags, parent=""
+        )
+        image = await self._work.workshop.publish(finished)
+        if request.quiet:
+            tell({"stream": f"{image}\n"})
+            return image
+        if unused := self._plan.unused_arguments():
+            tell({"stream": f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n"})
+        tell({"aux": {"ID": image}})
+        tell({"stream": f"Successfully built {short(image)}\n"})
+        for tag in request.tags:
+            tell({"stream": f"Successfully tagged {tag}\n"})
+        return image

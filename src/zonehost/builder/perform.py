@@ -1,0 +1,213 @@
+"""Carries out one step, or takes its layer from the cache."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from zonehost.builder.freshness import judge
+from zonehost.builder.keys import copy_key, folder_key, run_key
+from zonehost.builder.outside import asks_outside
+from zonehost.builder.resolve import Resolver
+from zonehost.builder.steps import CopyStep, FolderStep, RunStep
+from zonehost.domain.identity import short
+from zonehost.errors import InvalidParameter
+from zonehost.ports.build_cache import CachedStep
+from zonehost.ports.build_files import Placement, Selection
+from zonehost.ports.builder import CommandFailed
+from zonehost.ports.workshop import RunOrder
+
+if TYPE_CHECKING:
+    from zonehost.builder.console import Voice
+    from zonehost.builder.plan import Plan
+    from zonehost.builder.state import StageState
+    from zonehost.builder.steps import Step
+    from zonehost.builder.work import Work
+    from zonehost.domain.platform import Platform
+    from zonehost.ports.build_files import Fetched
+    from zonehost.ports.workshop import Base
+
+
+class Performer:
+    """Does the steps of one stage."""
+
+    def __init__(self, build: str, plan: Plan, work: Work, resolver: Resolver, voice: Voice) -> None:
+        self._build = build
+        self._plan = plan
+        self._work = work
+        self._resolver = resolver
+        self._voice = voice
+
+    async def image(self, name: str, platform: Platform, *, pull: bool) -> Base:
+        """An image to build on. Raises NotFound."""
+        return await self._resolver.image(name, platform, pull=pull)
+
+    async def perform(self, step: Step, state: StageState, bound: int | None) -> StageState:
+        """The state after the step; `bound` is how old it may be in the cache, in nanoseconds.
+
+        Raises:
+            CommandFailed: the command failed. InvalidParameter: it cannot be done.
+        """
+        if isinstance(step, RunStep):
+            return await self._run(step, state, bound)
+        if isinstance(step, CopyStep):
+            return await self._copy(step, state, bound)
+        return await self._folder(step, state, bound)
+
+    async def _run(self, step: RunStep, state: StageState, bound: int | None) -> StageState:
+        network = self._network(step)
+        mounts = await self._resolver.mounts(step, state)
+        key = run_key(
+            step,
+            parent=state.layers,
+            platform=state.platform,
+            settings=self._plan.settings,
+            mounts=mounts.digests,
+            epoch=self._plan.epoch,
+        )
+        words = step.shown
+        cached = self._cached(key, bound)
+        if cached is not None:
+            return state.with_history(words, self._plan.created, layer=cached.layer)
+        async with AsyncExitStack() as stack:
+            binds = await self._resolver.folders(mounts, stack)
+            script = await self._resolver.script(step)
+            order = RunOrder(
+                build=self._build,
+                layers=state.layers,
+                args=step.args,
+                env=(*step.env, *self._missing_proxies(step)),
+                user=step.user,
+                workdir=step.workdir,
+                network=network,
+                host_config=self._plan.request.host_config,
+                binds=(*binds, *script),
+                trees=mounts.trees,
+                tmpfs=mounts.tmpfs,
+                epoch=self._plan.epoch,
+            )
+            await stack.enter_async_context(self._work.running)
+            began = time.monotonic()
+            ran = await self._work.workshop.run(order, self._started, self._voice.output)
+        if ran.code != 0:
+            message = f"The command '{' '.join(step.args)}' returned a non-zero code: {ran.code}"
+            raise CommandFailed(message, ran.code)
+        outside = () if network == "none" else (*asks_outside(step.args), *ran.addresses)
+        self._remember(key, words, ran.layer, ran.size, time.monotonic() - began, outside)
+        return state.with_history(words, self._plan.created, layer=ran.layer)
+
+    def _started(self, container: str) -> None:
+        self._voice.line(f" ---> Running in {short(container)}")
+
+    def _network(self, step: RunStep) -> str:
+        asked = self._plan.request.network
+        if step.network == "host" and asked != "host":
+            raise InvalidParameter("RUN --network=host is not allowed: build with --network host")
+        if step.network == "none":
+            return "none"
+        return "bridge" if asked in ("", "default") else asked
+
+    def _missing_proxies(self, step: RunStep) -> tuple[str, ...]:
+        names = {variable.partition("=")[0] for variable in step.env}
+        return tuple(variable for variable in self._plan.proxies() if variable.partition("=")[0] not in names)
+
+    async def _copy(self, step: CopyStep, state: StageState, bound: int | None) -> StageState:
+        layers = await self._resolver.layers_of(step.origin, state.platform) if step.origin else None
+        selection = Selection(
+            layers=layers,
+            paths=step.sources,
+            ignore=self._plan.ignore if layers is None else (),
+            exclude=step.exclude,
+            parents=step.parents,
+        )
+        fetched = [] if step.checksum else await self._fetch(step)
+        content = [await self._work.files.digest(self._build, selection)] if step.sources else []
+        content += [step.checksum] if step.checksum else [f"{file.name} {file.digest}" for file in fetched]
+        key = copy_key(step, parent=state.layers, platform=state.platform, content=content, epoch=self._plan.epoch)
+        words = f"/bin/sh -c #(nop) {step.name} multi:{key} in {step.destination} "
+        cached = self._cached(key, bound)
+        if cached is not None:
+            return state.with_history(words, self._plan.created, layer=cached.layer)
+        began = time.monotonic()
+        if step.checksum:
+            fetched = await self._fetch(step)
+        files = [(file.file, file.name) for file in fetched]
+        for name, text in step.contents:
+            files.append((await self._work.files.write(self._build, text.encode(), 0o644), name))
+        placement = Placement(
+            base=state.layers,
+            destination=step.destination,
+            owner=step.owner,
+            mode=step.mode,
+            link=step.link,
+            unpack=step.name == "ADD" and step.unpack is not False,
+            unpack_files=bool(step.unpack),
+        )
+        whole = _with_files(selection, files)
+        layer, size = await self._commit(await self._work.files.place(self._build, whole, placement))
+        self._remember(key, words, layer, size, time.monotonic() - began, ())
+        return state.with_history(words, self._plan.created, layer=layer)
+
+    async def _fetch(self, step: CopyStep) -> list[Fetched]:
+        found = []
+        for url in step.urls:
+            file = await self._work.files.fetch(self._build, url)
+            if step.checksum and file.digest != step.checksum:
+                raise InvalidParameter(f"digest mismatch for {url}: {file.digest} (expected: {step.checksum})")
+            if not file.name and step.destination.endswith("/"):
+                raise InvalidParameter(f"cannot determine filename for source {url}")
+            found.append(file)
+        return found
+
+    async def _folder(self, step: FolderStep, state: StageState, bound: int | None) -> StageState:
+        key = folder_key(step, parent=state.layers, platform=state.platform, epoch=self._plan.epoch)
+        words = f"/bin/sh -c #(nop) WORKDIR {step.path}"
+        cached = self._cached(key, bound)
+        if cached is not None:
+            return state.with_history(words, self._plan.created, layer=cached.layer)
+        upper = await self._work.files.make_folder(self._build, state.layers, step.path)
+        layer, size = await self._commit(upper) if upper else ("", 0)
+        self._remember(key, words, layer, size, 0.0, ())
+        return state.with_history(words, self._plan.created, layer=layer)
+
+    async def _commit(self, upper: str) -> tuple[str, int]:
+        layer = await self._work.layers.commit(upper, epoch=self._plan.epoch)
+        return layer.diff_id, layer.size
+
+    def _cached(self, key: str, bound: int | None) -> CachedStep | None:
+        if self._plan.request.no_cache:
+            return None
+        step = self._work.cache.get(key)
+        if step is None or (step.layer and self._work.layers.get(step.layer) is None):
+            return None
+        verdict = judge(step, self._work.clock.now(), bound)
+        if not verdict.reuse:
+            self._voice.line(f" ---> Not using cache: {verdict.reason}")
+            return None
+        self._voice.line(" ---> Using cache")
+        self._voice.line(f"      {verdict.reason}")
+        self._work.cache.put(msgspec.structs.replace(step, used=self._work.clock.now()))
+        return step
+
+    def _remember(
+        self, key: str, instruction: str, layer: str, size: int, seconds: float, outside: tuple[str, ...]
+    ) -> None:
+        now = self._work.clock.now()
+        step = CachedStep(
+            key=key,
+            layer=layer,
+            instruction=instruction,
+            made=now,
+            used=now,
+            size=size,
+            seconds=round(seconds, 3),
+            outside=outside,
+        )
+        self._work.cache.put(step)
+
+
+def _with_files(selection: Selection, files: list[tuple[str, str]]) -> Selection:
+    return msgspec.structs.replace(selection, files=tuple(files))

@@ -1,0 +1,142 @@
+"""Where a step's files come from: stages, images, the context, caches. Each image of a build is asked for once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zonehost.builder.configure import absolute
+from zonehost.domain.blueprint import BindMount
+from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.ports.build_files import Selection
+from zonehost.ports.workshop import TreeMount
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AsyncExitStack
+
+    from zonehost.builder.console import Voice
+    from zonehost.builder.mounts import RunMount
+    from zonehost.builder.plan import Plan
+    from zonehost.builder.state import StageState
+    from zonehost.builder.steps import RunStep
+    from zonehost.builder.work import Work
+    from zonehost.domain.platform import Platform
+    from zonehost.ports.workshop import Base
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """A RUN's mounts: what can be said of them before it runs. `digests` are of what bind mounts show."""
+
+    digests: tuple[str, ...]
+    trees: tuple[TreeMount, ...]
+    context: tuple[tuple[str, str], ...]
+    """Of the context: a path in it, and its destination."""
+    caches: tuple[RunMount, ...]
+    tmpfs: dict[str, str]
+
+
+class Resolver:
+    """Finds what steps of one stage read."""
+
+    def __init__(
+        self,
+        build: str,
+        plan: Plan,
+        work: Work,
+        voice: Voice,
+        stage_of: Callable[[int], Awaitable[StageState]],
+        images: dict[tuple[str, Platform, bool], asyncio.Task[Base]],
+    ) -> None:
+        self._build = build
+        self._plan = plan
+        self._work = work
+        self._voice = voice
+        self._stage_of = stage_of
+        self._images = images
+
+    async def image(self, name: str, platform: Platform, *, pull: bool) -> Base:
+        """An image of this host, or of a registry. Raises NotFound."""
+        key = (name, platform, pull)
+        if key not in self._images:
+            asking = self._work.workshop.base(
+                name, platform, pull=pull, logins=self._plan.request.logins, tell=self._voice.message
+            )
+            self._images[key] = asyncio.ensure_future(asking)
+        return await asyncio.shield(self._images[key])
+
+    async def layers_of(self, origin: str, platform: Platform) -> tuple[str, ...]:
+        """The layers of a stage or an image, by name."""
+        stage = self._plan.graph.find(origin)
+        if stage is not None and stage in self._plan.graph.needed:
+            return (await self._stage_of(stage)).layers
+        if origin.isdecimal():
+            raise InvalidParameter(f"invalid from flag value {origin}: no such stage")
+        return (await self.image(origin, platform, pull=self._plan.request.pull)).layers
+
+    async def mounts(self, step: RunStep, state: StageState) -> Mounts:
+        """The mounts of a RUN."""
+        digests: list[str] = []
+        trees: list[TreeMount] = []
+        context: list[tuple[str, str]] = []
+        caches: list[RunMount] = []
+        tmpfs: dict[str, str] = {}
+        for mount in step.mounts:
+            target = absolute(mount.target, step.workdir)
+            if mount.type == "tmpfs":
+                tmpfs[target] = f"size={mount.size}" if mount.size else ""
+            elif mount.type == "cache":
+                if mount.origin:
+                    raise Unsupported("RUN --mount=type=cache,from= is not supported")
+                caches.append(mount)
+            elif mount.type == "bind":
+                if not mount.readonly:
+                    raise Unsupported("RUN --mount=type=bind,rw is not supported: copy what is to be written")
+                layers = await self.layers_of(mount.origin, state.platform) if mount.origin else None
+                source = absolute(mount.source, "/")
+                selection = Selection(
+                    layers=layers, paths=(source,), ignore=self._plan.ignore if layers is None else ()
+                )
+                digests.append(await self._work.files.digest(self._build, selection))
+                if layers is None:
+                    context.append((source, target))
+                else:
+                    trees.append(TreeMount(layers=layers, destination=target, subpath=source.strip("/")))
+            elif mount.required:
+                raise InvalidParameter(f"{mount.type} {mount.id or mount.source or 'default'}: not found")
+        return Mounts(tuple(digests), tuple(trees), tuple(context), tuple(caches), tmpfs)
+
+    async def folders(self, mounts: Mounts, stack: AsyncExitStack) -> list[BindMount]:
+        """Host folders for the mounts, each cache folder locked or private as it asks, until `stack` is closed."""
+        binds = []
+        if mounts.context:
+            folder = await self._work.files.context_folder(self._build, self._plan.ignore)
+            for source, target in mounts.context:
+                subpath = source.strip("/")
+                binds.append(BindMount(source=folder, destination=target, readonly=True, subpath=subpath))
+        for mount in mounts.caches:
+            name = mount.id or mount.target
+            if mount.sharing == "private":
+                name = await self._private(name, stack)
+            elif mount.sharing == "locked":
+                await stack.enter_async_context(self._work.folder_lock(name))
+            mode = 0o755 if mount.mode is None else mount.mode
+            folder = await self._work.files.cache_folder(name, mode, mount.uid or 0, mount.gid or 0)
+            binds.append(BindMount(source=folder, destination=mount.target, readonly=mount.readonly))
+        return binds
+
+    async def script(self, step: RunStep) -> list[BindMount]:
+        """The here-document that a RUN executes, as a mount."""
+        if step.script is None:
+            return []
+        path = await self._work.files.write(self._build, step.script.text.encode(), 0o755)
+        return [BindMount(source=path, destination=step.args[0], readonly=True)]
+
+    async def _private(self, name: str, stack: AsyncExitStack) -> str:
+        number = 0
+        while (lock := self._work.folder_lock(f"{name}#{number}")).locked():
+            number += 1
+        await stack.enter_async_context(lock)
+        return f"{name}#{number}"

@@ -1,0 +1,114 @@
+"""The files of builds: contexts, what is copied from them and from other images, caches that outlive a build.
+
+All that belongs to one build is found by its id and goes with `discard`, which is idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Files to copy: `layers` (diff ids, lowest first) are one tree; None is the build's context.
+
+    `paths` are written as COPY's sources, wildcards included; `ignore` and `exclude` are patterns as in .dockerignore,
+    the first for the whole tree, the second below each source. `files` are names that `fetch` or `write` gave.
+    """
+
+    layers: tuple[str, ...] | None = None
+    paths: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    parents: bool = False
+    files: tuple[tuple[str, str], ...] = ()
+    """Pairs of a file of the build and the name that it gets."""
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where copied files go: into a layer over `base` (diff ids, lowest first).
+
+    `destination` is absolute; a slash at its end says that it is a directory. `owner` is as in --chown, resolved inside
+    the base; empty keeps the owners of another image's files and gives the context's to root. `mode` is as in --chmod.
+    `link` ignores what the base has there, so that the layer fits on any other base.
+    """
+
+    base: tuple[str, ...]
+    destination: str
+    owner: str = ""
+    mode: str = ""
+    link: bool = False
+    unpack: bool = False
+    """Unpack archives among `paths`, as ADD does."""
+    unpack_files: bool = False
+    """Unpack archives among `files`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that came from a URL: its place in the build, the name that the URL gives it, its digest."""
+
+    file: str
+    name: str
+    digest: str
+    size: int
+
+
+class BuildFiles(Protocol):
+    """Files of builds."""
+
+    async def receive(self, build: str, archive: AsyncIterable[bytes]) -> None:
+        """Take in the context, a tar archive, compressed or not.
+
+        Raises:
+            InvalidParameter: it is not one, or is damaged or hostile.
+        """
+
+    async def read(self, build: str, path: str) -> bytes | None:
+        """A small regular file of the context; None if there is none.
+
+        Raises:
+            InvalidParameter: it is larger than a Dockerfile can be.
+        """
+
+    async def digest(self, build: str, selection: Selection) -> str:
+        """A digest of names, kinds, modes, owners, attributes and content of all that is selected. Times do not count.
+
+        Raises:
+            InvalidParameter: a source is not there, in Docker's words.
+        """
+
+    async def place(self, build: str, selection: Selection, placement: Placement) -> str:
+        """Copy what is selected; the host path of a directory to be committed as a layer.
+
+        Raises:
+            InvalidParameter: a source is not there, or cannot go where it should.
+        """
+
+    async def make_folder(self, build: str, base: tuple[str, ...], path: str) -> str | None:
+        """A directory to be committed as a layer that holds the folder `path`; None if the base has it already."""
+
+    async def write(self, build: str, data: bytes, mode: int) -> str:
+        """Keep a small file until the build ends; its host path."""
+
+    async def fetch(self, build: str, url: str) -> Fetched:
+        """Get a file by http or https.
+
+        Raises:
+            InvalidParameter: the address cannot be. Unavailable: the server does not give it.
+        """
+
+    async def context_folder(self, build: str, ignore: tuple[str, ...]) -> str:
+        """The host path of the context unpacked as a folder."""
+
+    async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
+        """The host path of a folder that outlives builds, made empty with this mode and owner if it is not there."""
+
+    async def discard(self, build: str) -> None:
+        """Remove all that belongs to the build. Idempotent."""
+
+    async def survey(self) -> frozenset[str]:
+        """Builds that left something."""

@@ -1,0 +1,71 @@
+"""Builds, as the API asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from zonehost.domain.host_config import HostConfig
+from zonehost.errors import InvalidParameter
+from zonehost.ports.registry import Login
+
+Tell = Callable[[dict[str, Any]], None]
+"""Takes one message of Docker's progress stream."""
+
+
+class CommandFailed(InvalidParameter):
+    """A RUN ended with a code that is not 0."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a client asks for.
+
+    `host_config` holds what RUN steps get: limits, ulimits, shm size, extra hosts; `network` is Docker's network mode.
+    """
+
+    dockerfile: str = "Dockerfile"
+    tags: tuple[str, ...] = ()
+    target: str = ""
+    platform: str = ""
+    arguments: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    no_cache: bool = False
+    pull: bool = False
+    quiet: bool = False
+    network: str = "default"
+    host_config: HostConfig = field(default_factory=HostConfig)
+    cache_from: tuple[str, ...] = ()
+    remote: str = ""
+    logins: dict[str, Login] = field(default_factory=dict)
+    """By registry host, as in the client's configuration file."""
+
+
+class Builder(Protocol):
+    """Makes images from Dockerfiles."""
+
+    async def prepare(self, request: BuildRequest, context: AsyncIterable[bytes]) -> PreparedBuild:
+        """Take the context in and read the Dockerfile.
+
+        Raises:
+            InvalidParameter: the context or the Dockerfile cannot be; nothing is left.
+        """
+
+    async def prune(self, *, all_steps: bool, keep: int) -> tuple[tuple[str, ...], int]:
+        """Forget steps of the cache, the longest unused first, until `keep` bytes are left; their keys, and bytes."""
+
+
+class PreparedBuild(Protocol):
+    """A build that can begin."""
+
+    async def run(self, tell: Tell) -> str:
+        """Build it; the image's id. Whatever happens, nothing of the build but its result and its cache is left.
+
+        Raises:
+            CommandFailed: a RUN failed. InvalidParameter: another step cannot be done.
+        """

@@ -1,0 +1,91 @@
+"""What a build needs of the engine: base images, zones to run commands in, a place for the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from zonehost.domain.blueprint import BindMount
+from zonehost.domain.host_config import HostConfig
+from zonehost.domain.image_config import ImageConfig
+from zonehost.domain.platform import Platform
+from zonehost.ports.builder import Tell
+from zonehost.ports.registry import Login
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An image to build on. `added` is when it came to this host, in nanoseconds since the epoch."""
+
+    id: str
+    config: ImageConfig
+    layers: tuple[str, ...]
+    added: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeMount:
+    """Layers (diff ids, lowest first) seen read-only at a destination; `subpath` of them where it is not empty."""
+
+    layers: tuple[str, ...]
+    destination: str
+    subpath: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """One command to run over layers (diff ids, lowest first). `network` is Docker's network mode."""
+
+    build: str
+    layers: tuple[str, ...]
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    user: str
+    workdir: str
+    network: str
+    host_config: HostConfig
+    binds: tuple[BindMount, ...] = ()
+    trees: tuple[TreeMount, ...] = ()
+    tmpfs: Mapping[str, str]
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended. `layer` is the diff id of what it wrote, empty if it failed; `addresses` it spoke to."""
+
+    code: int
+    layer: str
+    size: int
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """An image that is built: its configuration to the byte, its layers, and what it shall be called."""
+
+    config: bytes
+    layers: tuple[str, ...]
+    tags: tuple[str, ...]
+    parent: str
+
+
+class Workshop(Protocol):
+    """The engine, as builds see it."""
+
+    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
+        """The image of this name, pulled if it is not here, or if `pull` and the registry has another.
+
+        Raises:
+            NotFound: there is none, also not of that platform.
+        """
+
+    async def run(self, order: RunOrder, started: Callable[[str], None], output: Callable[[bytes], None]) -> Ran:
+        """Run a command in a zone of its own; the zone is gone when this returns or is cancelled.
+
+        `started` gets the container's id, `output` what it writes.
+        """
+
+    async def publish(self, image: Finished) -> str:
+        """Make the image known, with its tags; its id."""
