@@ -35,7 +35,7 @@ Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Subnet = IPv4Network | IPv6Network
 
-_NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
+_NEWLINK, _DELLINK, _GETLINK, _SETLINK = 16, 17, 18, 19
 _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 
@@ -50,7 +50,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 1
 _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 12, 18, 20, 26, 27, 28
 _INFO_KIND, _INFO_DATA = 1, 2
 _VETH_PEER = 1
-_BRPORT_ISOLATED = 33
+_BRPORT_MODE, _BRPORT_ISOLATED = 4, 33
 _GROUP_LINK = 1
 _INET6_ADDR_GEN_MODE, _GEN_MODE_NONE = 8, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
@@ -178,10 +178,13 @@ def without_link_local(index: int) -> Request:
     return Request(_NEWLINK, 0, _link_head(index) + nested(_IFLA_AF_SPEC, nested(_AF_INET6, mode)))
 
 
-def set_port(index: int, *, isolated: bool) -> Request:
-    """Change a bridge port: an isolated one exchanges frames with the bridge itself, not with other isolated ones."""
-    body = _link_head(index, family=_AF_BRIDGE)
-    return Request(_NEWLINK, 0, body + nested(_IFLA_PROTINFO, attribute(_BRPORT_ISOLATED, bytes([isolated]))))
+def set_port(index: int, *, isolated: bool, hairpin: bool) -> Request:
+    """Change a bridge port: an isolated one exchanges frames with the bridge itself, not with other isolated ones; a
+    hairpin one may get back what it sent."""
+    settings = nested(
+        _IFLA_PROTINFO, attribute(_BRPORT_ISOLATED, bytes([isolated])), attribute(_BRPORT_MODE, bytes([hairpin]))
+    )
+    return Request(_SETLINK, 0, _link_head(index, family=_AF_BRIDGE) + settings)
 
 
 def delete_link(index: int) -> Request:

@@ -1,7 +1,7 @@
 """A small world of network namespaces: a host, a machine outside of it, and zones that only hold a namespace open.
 
-Owns making and unmaking them. The test's own thread is in the host's namespace meanwhile, so the driver under test takes
-it for the host, and nothing of the real one is touched.
+Owns making and unmaking them. The test's own thread is in the host's namespace meanwhile, so the driver under test
+takes it for the host, and nothing of the real one is touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import msgspec
 
@@ -37,10 +38,10 @@ class Place:
     def __init__(self) -> None:
         self.servers: list[socket.socket] = []
         self.process = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-        own = os.stat("/proc/self/ns/net").st_ino
-        while os.stat(f"/proc/{self.process.pid}/ns/net").st_ino == own:
+        own, its = Path("/proc/thread-self/ns/net"), Path(f"/proc/{self.process.pid}/ns/net")
+        while its.readlink() == own.readlink():
             os.sched_yield()
-        self.netns = os.open(f"/proc/{self.process.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.netns = os.open(its, os.O_RDONLY | os.O_CLOEXEC)
 
     def run(self, command: str) -> str:
         """The output of a command inside."""

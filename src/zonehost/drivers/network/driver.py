@@ -125,7 +125,7 @@ class KernelNetworking:
 
     async def attach(self, netns: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
         """Links, addresses and routes inside; then the rules."""
-        wires = plan.wires(self._names, plugs.plugs)
+        wires = plan.wires(self._names, plugs)
         names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
         try:
             await self._became(plugs)
@@ -137,7 +137,7 @@ class KernelNetworking:
 
     async def connect(self, pid: int, plugs: ZonePlugs, new: Plug) -> Endpoint:
         """One more link."""
-        wire = plan.wires(self._names, plugs.plugs).get(new.endpoint.id)
+        wire = plan.wires(self._names, plugs).get(new.endpoint.id)
         if wire is None:
             return new.endpoint
         with _namespace(pid) as netns:
@@ -151,7 +151,7 @@ class KernelNetworking:
 
     async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
         """One link less."""
-        left = list(plan.wires(self._names, plugs.plugs).values())
+        left = list(plan.wires(self._names, plugs).values())
         if old.network.driver in plan.LINKED:
             with _namespace(pid) as netns:
                 await self._in_thread(self._wiring.unplug, netns, [old.endpoint.interface], left)

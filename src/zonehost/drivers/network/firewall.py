@@ -207,6 +207,7 @@ _INET_CHAINS: Final = """
 	}
 	chain made_here {
 		type nat hook output priority -100; policy accept;
+		ip6 daddr ::1 return
 		fib daddr type local goto published
 	}
 	chain published {
@@ -230,7 +231,6 @@ _INET_CHAINS: Final = """
 	}
 	chain to_bridge {
 		ip saddr 127.0.0.0/8 masquerade
-		ip6 saddr ::1 masquerade
 		ct status dnat oifname . ip saddr @inside4 masquerade
 		ct status dnat oifname . ip6 saddr @inside6 masquerade
 	}

@@ -46,6 +46,7 @@ class Wire:
     """A zone's link as it shall be. `parent` is the bridge of a veth pair, or the host's link under a macvlan.
 
     Without a name it gets the first free one of its prefix. `gateways` are the next hops of default routes through it.
+    Where bridged frames pass the IP hooks (br_netfilter), a zone that calls its own published port is a `hairpin`.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Wire:
     addresses: tuple[Interface, ...]
     gateways: tuple[str, ...] = ()
     isolated: bool = False
+    hairpin: bool = False
     mode: str = ""
     sysctls: tuple[tuple[str, str], ...] = ()
 
@@ -128,22 +130,22 @@ def wall(names: Names, network: Network) -> firewall.Bridge:
     )
 
 
-def wires(names: Names, plugs: Sequence[Plug]) -> dict[str, Wire]:
+def wires(names: Names, zone: ZonePlugs) -> dict[str, Wire]:
     """The links that put a zone into its networks, by endpoint id; networks without links have none."""
     hops: dict[str, list[str]] = {}
     for version in (4, 6):
-        plug = gateway_plug(plugs, version)
+        plug = gateway_plug(zone.plugs, version)
         if plug is not None:
             endpoint = plug.endpoint
             hops.setdefault(endpoint.id, []).append(endpoint.gateway6 if version == 6 else endpoint.gateway4)
     return {
-        plug.endpoint.id: _wire(names, plug, tuple(hops.get(plug.endpoint.id, ())))
-        for plug in plugs
+        plug.endpoint.id: _wire(names, plug, tuple(hops.get(plug.endpoint.id, ())), hairpin=bool(zone.ports))
+        for plug in zone.plugs
         if plug.network.driver in LINKED
     }
 
 
-def _wire(names: Names, plug: Plug, gateways: tuple[str, ...]) -> Wire:
+def _wire(names: Names, plug: Plug, gateways: tuple[str, ...], *, hairpin: bool) -> Wire:
     endpoint, network = plug.endpoint, plug.network
     addresses = tuple(
         ip_interface(f"{address}/{prefix}")
@@ -182,6 +184,7 @@ def _wire(names: Names, plug: Plug, gateways: tuple[str, ...]) -> Wire:
         addresses=addresses,
         gateways=gateways,
         isolated=not options.talking,
+        hairpin=hairpin,
         sysctls=asked.sysctls,
     )
 
@@ -303,4 +306,7 @@ def _host_addresses(key: str, text: str, plugs: Sequence[Plug]) -> tuple[str, ..
         raise InvalidParameter(
             f"cannot publish port {key} on {text}: the container has no IPv{address.version} address to lead it to"
         )
+    if address.version == 6 and address.is_loopback:
+        # rt6_need_strict() in the kernel: an answer to ::1 is taken from the loopback link only, never from a bridge.
+        raise InvalidParameter(f"cannot publish port {key} on {text}: Linux cannot translate ::1; use 127.0.0.1")
     return (str(address),)

@@ -93,7 +93,7 @@ class Wiring:
                 for wire in named:
                     outside.do(_birth(outside, wire, netns))
                     made.append(wire)
-                    _isolate(outside, wire)
+                    _set_port(outside, wire)
                 _configure(inside, named)
             except BaseException:
                 _delete(inside, [wire.name for wire in made])
@@ -126,10 +126,10 @@ def _birth(outside: Channel, wire: Wire, netns: int) -> Request:
     return rt.new_veth(wire.host_name, master=parent.index, mtu=wire.mtu, peer=peer)
 
 
-def _isolate(outside: Channel, wire: Wire) -> None:
-    link = rt.link_named(outside, wire.host_name) if wire.isolated else None
+def _set_port(outside: Channel, wire: Wire) -> None:
+    link = rt.link_named(outside, wire.host_name) if wire.isolated or wire.hairpin else None
     if link is not None:
-        outside.do(rt.set_port(link.index, isolated=True))
+        outside.do(rt.set_port(link.index, isolated=wire.isolated, hairpin=wire.hairpin))
 
 
 def _delete(inside: Channel, names: Iterable[str]) -> None:
