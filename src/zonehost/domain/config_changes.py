@@ -89,7 +89,7 @@ def _env(config: Config, text: str) -> Config:
 
 
 def _expose(config: Config, text: str) -> Config:
-    ports = {str(port): {} for word in text.split() for port in parse_ports(word)}
+    ports: dict[str, dict[str, Any]] = {str(port): {} for word in text.split() for port in parse_ports(word)}
     return _replace(config, exposed_ports={**(config.exposed_ports or {}), **ports})
 
 

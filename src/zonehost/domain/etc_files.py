@@ -63,6 +63,12 @@ def resolver_file(
     return "".join(lines)
 
 
+def names_only_loopback(resolver: str) -> bool:
+    """Whether a resolv.conf names servers, and all of them on the host's own loopback."""
+    servers, _, _ = _read_resolver(resolver)
+    return bool(servers) and all(_is_loopback(server) for server in servers)
+
+
 def _read_resolver(text: str) -> tuple[list[str], list[str], list[str]]:
     servers: list[str] = []
     search: list[str] = []

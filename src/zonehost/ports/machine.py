@@ -56,7 +56,7 @@ class Machine(Protocol):
         """What it does now."""
 
     def resolver(self) -> str:
-        """The text of its resolv.conf: the one that names real servers, where a local resolver has put itself before."""
+        """The text of its resolv.conf; where a local resolver stands in front, of the one that names real servers."""
 
     def hosts(self) -> str:
         """The text of its hosts file."""

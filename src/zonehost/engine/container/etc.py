@@ -1,0 +1,86 @@
+"""The files in /etc that a host writes for a container: which, where, and with what in them."""
+
+from __future__ import annotations
+
+from zonehost.domain.container import Container
+from zonehost.domain.etc_files import hostname_file, hosts_file, resolver_file
+from zonehost.domain.host_config_check import HOST_GATEWAY, parse_extra_host
+from zonehost.domain.modes import network_name, other_container
+from zonehost.engine.host import Host
+from zonehost.errors import InvalidParameter, NotFound
+
+NAMES = ("resolv.conf", "hostname", "hosts")
+
+
+def etc_paths(host: Host, record: Container) -> dict[str, str]:
+    """Host path of each file, by name; those of the other container where the network is shared."""
+    owner = other_container(record.host_config.network_mode) or record.id
+    folder = f"{host.storage.zone_path(owner)}/etc"
+    return {name: f"{folder}/{name}" for name in NAMES}
+
+
+def etc_contents(host: Host, record: Container) -> dict[str, str]:
+    """What to write into the container's own files: none where it shares another's.
+
+    Raises:
+        NotFound, InvalidParameter: a linked container is not there or does not run.
+    """
+    wanted, config = record.host_config, record.config
+    if other_container(wanted.network_mode):
+        return {}
+    shares_host = network_name(wanted.network_mode) == "host"
+    return {
+        "hostname": hostname_file(config.hostname, config.domainname),
+        "resolv.conf": resolver_file(
+            host.machine.resolver(),
+            servers=wanted.dns,
+            search=wanted.dns_search,
+            options=wanted.dns_options,
+            own_network=not shares_host,
+        ),
+        "hosts": _host_hosts(host, record) if shares_host else _hosts(host, record),
+    }
+
+
+def _hosts(host: Host, record: Container) -> str:
+    addresses = [
+        address for endpoint in record.endpoints.values() for address in (endpoint.ipv4, endpoint.ipv6) if address
+    ]
+    extra = [*_extra(host, record), *_links(host, record)]
+    return hosts_file(addresses, record.config.hostname, record.config.domainname, extra)
+
+
+def _host_hosts(host: Host, record: Container) -> str:
+    return host.machine.hosts() + "".join(f"{address}\t{name}\n" for name, address in _extra(host, record))
+
+
+def _extra(host: Host, record: Container) -> list[tuple[str, str]]:
+    pairs = [parse_extra_host(text) for text in record.host_config.extra_hosts or ()]
+    return [(name, _host_gateway(host) if address == HOST_GATEWAY else address) for name, address in pairs]
+
+
+def _host_gateway(host: Host) -> str:
+    if host.settings.host_gateway:
+        return host.settings.host_gateway
+    bridge = host.networks.named("bridge")
+    gateway = bridge.pools[0].gateway if bridge is not None and bridge.pools else ""
+    if not gateway:
+        raise InvalidParameter("unable to derive the IP value for host-gateway")
+    return gateway
+
+
+def _links(host: Host, record: Container) -> list[tuple[str, str]]:
+    """Names of linked containers on the default bridge, with their addresses of now."""
+    pairs = []
+    for text in record.host_config.links or ():
+        ref, _, alias = text.partition(":")
+        alias = alias or ref
+        other = host.containers.find(ref).record
+        endpoint = other.endpoints.get("bridge")
+        if not other.state.running:
+            raise InvalidParameter(f"Cannot link to a non running container: /{other.name} AS /{record.name}/{alias}")
+        if endpoint is None or not endpoint.ipv4:
+            raise NotFound(f"Cannot link to /{other.name}, as it does not belong to the default network")
+        names = dict.fromkeys((alias, other.config.hostname, other.name))
+        pairs.append((" ".join(names), endpoint.ipv4))
+    return pairs

@@ -1,0 +1,148 @@
+"""`docker exec`."""
+
+from __future__ import annotations
+
+from zonehost.domain.failpoint import failpoint
+from zonehost.domain.identity import new_id
+from zonehost.engine.container.exec_plan import plan_exec
+from zonehost.engine.container.launch import NOT_EXECUTABLE, NOT_FOUND
+from zonehost.engine.container.running import check_not_paused
+from zonehost.engine.host import Host
+from zonehost.engine.state.execs import Exec, ExecRequest
+from zonehost.engine.telling import tell_container
+from zonehost.errors import Conflict, InvalidParameter, NotFound, ZonehostError
+from zonehost.ports.runtime import RunningExec
+from zonehost.ports.streams import Stream
+
+
+class ExecSession:
+    """The client of an exec: its streams, as far as they were asked for."""
+
+    def __init__(self, process: RunningExec, request: ExecRequest) -> None:
+        self.tty = request.tty
+        self._streams = process.streams
+        asked = {
+            Stream.STDIN: request.attach_stdin,
+            Stream.STDOUT: request.attach_stdout,
+            Stream.STDERR: request.attach_stderr,
+        }
+        self._wanted = {stream for stream, wanted in asked.items() if wanted}
+
+    async def read(self) -> list[tuple[Stream, bytes]]:
+        """The next chunks of the streams that were asked for; an empty list when they have ended."""
+        while chunks := await self._streams.read():
+            wanted = [chunk for chunk in chunks if chunk[0] in self._wanted]
+            if wanted:
+                return wanted
+        return []
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Give input to the process."""
+        if Stream.STDIN in self._wanted:
+            await self._streams.write(data)
+
+    async def close_input(self) -> None:
+        """The client has no more input."""
+        if Stream.STDIN in self._wanted and not self.tty:
+            await self._streams.close_input()
+
+    async def close(self) -> None:
+        """Let go; the process goes on. Idempotent."""
+        await self._streams.close()
+
+
+async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
+    """Note a further process that shall run in a container; its id.
+
+    Raises:
+        NotFound: there is no such container. Conflict: it does not run. InvalidParameter: there is no command, or a
+        variable or folder is badly written.
+    """
+    zone = host.containers.find(ref)
+    check_not_paused(zone)
+    if not request.cmd:
+        raise InvalidParameter("No exec command specified")
+    if request.working_dir and not request.working_dir.startswith("/"):
+        raise InvalidParameter(f"Cwd must be an absolute path: {request.working_dir}")
+    for variable in request.env:
+        if not variable or variable.startswith("="):
+            raise InvalidParameter(f"invalid environment variable: {variable}")
+    entry = Exec(id=new_id(), zone=zone.id, request=request)
+    host.execs.add(entry)
+    tell_container(host, zone.record, f"exec_create: {' '.join(request.cmd)}", execID=entry.id)
+    return entry.id
+
+
+async def start_exec(
+    host: Host, exec_id: str, *, detach: bool, tty: bool, console_size: tuple[int, int] | None = None
+) -> ExecSession | None:
+    """Run the process; None if nobody listens to it.
+
+    Raises:
+        NotFound: there is no such exec. Conflict: it ran already, or its container does not run. InvalidParameter:
+        the program cannot be run, or it was created with a terminal and is started without.
+    """
+    entry = host.execs.find(exec_id)
+    zone = host.containers.get(entry.zone)
+    if zone is None:
+        raise NotFound(f"No such container: {entry.zone}")
+    async with entry.lock:
+        if entry.state != "created":
+            raise Conflict(f"Error: Exec command {exec_id} has already run")
+        if not detach and tty != entry.request.tty:
+            raise InvalidParameter("the terminal of an exec is decided when it is created")
+        check_not_paused(zone)
+        plan = plan_exec(host, zone.record, entry.id, entry.request, console_size)
+        try:
+            entry.process = await host.runtime.exec(plan)
+        except ZonehostError as error:
+            entry.exit_code = NOT_FOUND if "not found" in str(error) else NOT_EXECUTABLE
+            entry.state = "exited"
+            host.execs.ended(entry)
+            raise
+        failpoint("exec.started")
+        entry.state, entry.pid = "running", entry.process.pid
+    tell_container(host, zone.record, f"exec_start: {' '.join(entry.request.cmd)}", execID=entry.id)
+    host.spawn(_see_off(host, entry, entry.process), f"exec {entry.id[:12]}")
+    if detach:
+        host.spawn(_drain(entry.process), f"output of exec {entry.id[:12]}")
+        return None
+    return ExecSession(entry.process, entry.request)
+
+
+async def resize_exec(host: Host, exec_id: str, *, rows: int, columns: int) -> None:
+    """Set the size of its terminal.
+
+    Raises:
+        NotFound: there is no such exec. Conflict: it does not run.
+    """
+    entry = host.execs.find(exec_id)
+    if entry.process is None or entry.state != "running":
+        raise Conflict(f"exec {exec_id} is not running")
+    await entry.process.resize(rows, columns)
+
+
+def inspect_exec(host: Host, exec_id: str) -> Exec:
+    """What is known of an exec.
+
+    Raises:
+        NotFound: there is none, or its container is gone.
+    """
+    return host.execs.find(exec_id)
+
+
+async def _see_off(host: Host, entry: Exec, process: RunningExec) -> None:
+    """Note how it ended."""
+    entry.exit_code = await process.wait()
+    entry.state, entry.process = "exited", None
+    host.execs.ended(entry)
+    zone = host.containers.get(entry.zone)
+    if zone is not None:
+        tell_container(host, zone.record, "exec_die", execID=entry.id, exitCode=str(entry.exit_code))
+
+
+async def _drain(process: RunningExec) -> None:
+    """Nobody listens: its output must not stop it."""
+    while await process.streams.read():
+        pass
+    await process.streams.close()

@@ -1,0 +1,27 @@
+"""Copy-up: a volume that is empty gets what the image has at its mount point."""
+
+from __future__ import annotations
+
+from zonehost.domain.blueprint import Root
+from zonehost.domain.container import Container
+from zonehost.engine.host import Host
+from zonehost.ports.files import ZoneTree
+
+
+async def populate_volumes(host: Host, record: Container) -> None:
+    """Fill the empty volumes of a container that is being made."""
+    wanted = [point for point in record.mounts if point.type == "volume" and not point.no_copy and not point.subpath]
+    if not wanted or not record.layers:
+        return
+    tree = ZoneTree(zone=record.id, pid=0, root=root_of(host, record))
+    for point in wanted:
+        await host.files.populate(tree, point.destination, point.source)
+
+
+def root_of(host: Host, record: Container) -> Root:
+    """What a container's root is made of."""
+    return Root(
+        layers=tuple(host.layers.path(layer) for layer in record.layers),
+        dataset=host.storage.zone_path(record.id),
+        readonly=record.host_config.readonly_rootfs,
+    )

@@ -1,0 +1,34 @@
+"""`docker rename`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zonehost.domain.identity import checked_name
+from zonehost.engine.host import Host
+from zonehost.engine.telling import tell_container
+from zonehost.errors import InvalidParameter, ZonehostError
+
+
+async def rename(host: Host, ref: str, name: str) -> None:
+    """Give a container another name.
+
+    Raises:
+        NotFound: there is no such container. Conflict: the name is taken. InvalidParameter: it is empty, the one that
+        the container has, or badly written.
+    """
+    zone = host.containers.find(ref)
+    if not name:
+        raise InvalidParameter("Neither old nor new names may be empty")
+    new = checked_name(name)
+    async with zone.lock:
+        old = zone.record.name
+        if new == old:
+            raise InvalidParameter("Renaming a container with the same name as its current name")
+        host.containers.rename(zone, old, new)
+        try:
+            await host.keep(zone, msgspec.structs.replace(zone.record, name=new))
+        except ZonehostError:
+            host.containers.rename(zone, new, old)
+            raise
+    tell_container(host, zone.record, "rename", oldName=f"/{old}")

@@ -1,0 +1,30 @@
+"""What verbs demand of a container's state."""
+
+from __future__ import annotations
+
+from zonehost.domain.container import Status
+from zonehost.engine.state.zone import Zone
+from zonehost.errors import Conflict
+
+
+def check_running(zone: Zone) -> None:
+    """Whether it runs or is paused.
+
+    Raises:
+        Conflict: it does not.
+    """
+    if zone.record.state.status is Status.RESTARTING:
+        raise Conflict(f"container {zone.id} is restarting, wait until the container is running")
+    if not zone.record.state.running:
+        raise Conflict(f"container {zone.id} is not running")
+
+
+def check_not_paused(zone: Zone) -> None:
+    """Whether it runs and is not paused.
+
+    Raises:
+        Conflict: it does not, or it is.
+    """
+    check_running(zone)
+    if zone.record.state.status is Status.PAUSED:
+        raise Conflict(f"container {zone.record.name} is paused, unpause the container before exec")

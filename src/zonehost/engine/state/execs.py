@@ -1,0 +1,87 @@
+"""Further processes in zones, as long as the daemon remembers them: they are in no record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from zonehost.errors import NotFound
+from zonehost.ports.runtime import RunningExec
+
+KEPT: Final = 256
+"""Ended execs that are remembered, so that a client can still ask for the exit code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecRequest:
+    """What to run in a zone, in the words of the API."""
+
+    cmd: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    privileged: bool = False
+    tty: bool = False
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    detach_keys: str = ""
+    console_size: tuple[int, int] | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Exec:
+    """A further process: created, running or exited."""
+
+    id: str
+    zone: str
+    request: ExecRequest
+    state: str = "created"
+    pid: int = 0
+    exit_code: int | None = None
+    process: RunningExec | None = field(default=None, repr=False)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+
+class Execs:
+    """By id; ended ones are forgotten in the order in which they ended, once there are too many."""
+
+    def __init__(self) -> None:
+        self._execs: dict[str, Exec] = {}
+        self._ended: dict[str, None] = {}
+
+    def find(self, exec_id: str) -> Exec:
+        """By whole id or its beginning.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self._execs.get(exec_id)
+        if found is None:
+            raise NotFound(f"No such exec instance: {exec_id}")
+        return found
+
+    def of(self, zone: str) -> Iterator[Exec]:
+        """Those of a zone that run or may still be started."""
+        return (entry for entry in tuple(self._execs.values()) if entry.zone == zone and entry.state != "exited")
+
+    def add(self, entry: Exec) -> None:
+        """Take in a new one."""
+        self._execs[entry.id] = entry
+
+    def ended(self, entry: Exec) -> None:
+        """Note the end of one."""
+        self._ended[entry.id] = None
+        while len(self._ended) > KEPT:
+            oldest = next(iter(self._ended))
+            del self._ended[oldest]
+            self._execs.pop(oldest, None)
+
+    def drop_of(self, zone: str) -> None:
+        """Forget all of a zone."""
+        for entry in tuple(self._execs.values()):
+            if entry.zone == zone:
+                del self._execs[entry.id]
+                self._ended.pop(entry.id, None)
