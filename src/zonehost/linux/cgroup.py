@@ -26,16 +26,19 @@ class Hierarchies:
 
     `unified` is the mount point of the v2 tree, `controllers` what can be used in it. `legacy` maps each v1 controller
     in use (`cpuacct` and `blkio` among them) to the mount point of its hierarchy; it is empty on a pure v2 machine.
+    `further` are v1 hierarchies that bound nothing (freezer, name=systemd): a zone has a group there too, or it would
+    see the host's.
     """
 
     unified: str
     controllers: frozenset[str]
     legacy: dict[str, str]
+    further: tuple[str, ...] = ()
 
     @property
     def roots(self) -> tuple[str, ...]:
         """Every mount point, the v2 tree first, each once: v1 controllers may share a hierarchy."""
-        return (self.unified, *dict.fromkeys(self.legacy.values()))
+        return (self.unified, *dict.fromkeys(self.legacy.values()), *self.further)
 
 
 def discover(mountinfo: str = "/proc/self/mountinfo") -> Hierarchies:
@@ -59,7 +62,8 @@ def discover(mountinfo: str = "/proc/self/mountinfo") -> Hierarchies:
             unified = unified or where
             continue
         for option in options.split(","):
-            mounted.setdefault(option, where)
+            if option not in ("rw", "ro"):
+                mounted.setdefault(option, where)
     if unified is None:
         raise Unavailable(
             "no cgroup v2 tree is mounted; mount one: "
@@ -73,4 +77,5 @@ def discover(mountinfo: str = "/proc/self/mountinfo") -> Hierarchies:
         for name in _LEGACY[controller]
         if name in mounted
     }
-    return Hierarchies(unified, offered & frozenset(CONTROLLERS), legacy)
+    further = dict.fromkeys(where for where in mounted.values() if where not in legacy.values())
+    return Hierarchies(unified, offered & frozenset(CONTROLLERS), legacy, tuple(further))

@@ -115,7 +115,7 @@ class Group:
             dict.fromkeys(hierarchies.controllers, inside),
             {controller: f"{root}/{self.path}" for controller, root in hierarchies.legacy.items()},
         )
-        self._legacy = tuple(dict.fromkeys(self.places.legacy.values()))
+        self._legacy = tuple(f"{root}/{self.path}" for root in hierarchies.roots[1:])
 
     def part(self, part: Part) -> str:
         """The directory in the v2 tree that holds these processes."""

@@ -47,7 +47,12 @@ def test_hybrid_controllers_are_in_v1(tmp_path: Path) -> None:
 def test_a_shared_hierarchy_is_one_root(tmp_path: Path) -> None:
     roots = discover(table(tmp_path, HYBRID, {"unified": ""})).roots
     assert roots[0] == f"{tmp_path}/unified"
-    assert len(roots) == len(set(roots)) == 6
+    assert len(roots) == len(set(roots)) == 7
+
+
+def test_hierarchies_that_bound_nothing_are_known_too(tmp_path: Path) -> None:
+    found = discover(table(tmp_path, HYBRID, {"unified": ""}))
+    assert found.further == (f"{tmp_path}/systemd",)
 
 
 def test_a_controller_offered_by_v2_is_not_looked_for_in_v1(tmp_path: Path) -> None:
