@@ -10,7 +10,7 @@ import msgspec
 
 from zonehost.builder.console import Console, Voice
 from zonehost.builder.parse import parse
-from zonehost.builder.patterns import PatternList, read_ignore_file
+from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.builder.perform import Performer
 from zonehost.builder.plan import Plan, draw_plan
 from zonehost.builder.resolve import Resolver

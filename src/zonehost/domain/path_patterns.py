@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from zonehost.builder.words import WHITE_SPACE
 from zonehost.errors import InvalidParameter
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_SPACES = "".join(WHITE_SPACE)
 _NOT_LITERAL = re.compile(r"[*?\[\]\\]")
 
 
@@ -38,7 +33,7 @@ class PatternList:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Raises InvalidParameter for a pattern that cannot be."""
-        self.patterns = tuple(_compile(text) for pattern in patterns if (text := pattern.strip(_SPACES)))
+        self.patterns = tuple(_compile(text) for pattern in patterns if (text := pattern.strip()))
         self.any_negated = any(pattern.negated for pattern in self.patterns)
 
     def __bool__(self) -> bool:
@@ -71,10 +66,10 @@ def read_ignore_file(data: bytes) -> list[str]:
     for line in data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n"):
         text = line.removesuffix("\r")
         # Only a # in the first column starts a comment.
-        if text.startswith("#") or not (text := text.strip(_SPACES)):
+        if text.startswith("#") or not (text := text.strip()):
             continue
         negated = text.startswith("!")
-        body = text[1:].strip(_SPACES) if negated else text
+        body = text[1:].strip() if negated else text
         if body:
             body = posixpath.normpath(body)
             body = body.lstrip("/") if len(body) > 1 else body

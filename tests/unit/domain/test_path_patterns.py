@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonehost.builder.patterns import PatternList, read_ignore_file
+from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter
 
 
