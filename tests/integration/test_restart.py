@@ -1,0 +1,86 @@
+"""The daemon goes and comes back: zones keep processes, ports and logs, and what ended meanwhile is told rightly."""
+
+from __future__ import annotations
+
+import os
+import select
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.rig import Daemon
+
+MakeDaemon = Callable[..., Daemon]
+
+
+@pytest.fixture
+def own(new_daemon: MakeDaemon) -> Daemon:
+    daemon = new_daemon()
+    daemon.zonehost("bootstrap", "busybox")
+    return daemon
+
+
+def _wait_for_end(pid: int) -> None:
+    """Until the process is gone: a pidfd becomes readable then (pidfd_open(2))."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([fd], [], [], 30)[0], f"process {pid} did not end"
+    finally:
+        os.close(fd)
+
+
+def _pid(daemon: Daemon, name: str) -> int:
+    return int(daemon.docker("inspect", "-f", "{{.State.Pid}}", name))
+
+
+@pytest.mark.parametrize("end", [Daemon.stop, Daemon.kill], ids=["stopped", "killed"])
+def test_a_zone_does_not_notice(own: Daemon, end: Callable[[Daemon], object]) -> None:
+    serve = "echo page >index.html; httpd -p 80; n=0; while :; do n=$((n + 1)); echo $n; sleep 0.05; done"
+    own.docker("run", "-d", "--name", "busy", "-w", "/tmp", "-p", "127.0.0.1::80", "busybox", "sh", "-c", serve)
+    pid, address = _pid(own, "busy"), own.docker("port", "busy", "80")
+    end(own)
+    with urllib.request.urlopen(f"http://{address}/", timeout=10) as page:
+        assert page.read() == b"page\n"
+    own.start()
+    assert _pid(own, "busy") == pid
+    assert own.docker("port", "busy", "80") == address
+    assert own.docker("exec", "busy", "echo", "inside") == "inside"
+    own.docker("stop", "-t", "0", "busy")
+    lines = [int(line) for line in own.docker("logs", "busy").splitlines()]
+    assert lines == list(range(1, len(lines) + 1))
+
+
+def test_an_exit_while_the_daemon_is_down_is_told_rightly(own: Daemon) -> None:
+    wait = "while [ ! -e /go/now ]; do sleep 0.05; done; echo late; exit 7"
+    own.docker("run", "-d", "--name", "ends", "-v", "go:/go", "busybox", "sh", "-c", wait)
+    own.docker("run", "-d", "--rm", "--name", "vanishes", "-v", "go:/go", "busybox", "sh", "-c", wait)
+    own.docker("run", "-d", "--restart", "always", "--name", "returns", "-v", "go:/go", "busybox", "sh", "-c", wait)
+    pids = [_pid(own, name) for name in ("ends", "vanishes", "returns")]
+    place = own.docker("volume", "inspect", "-f", "{{.Mountpoint}}", "go")
+    own.kill()
+    Path(place, "now").touch()
+    for pid in pids:
+        _wait_for_end(pid)
+    own.start()
+    assert own.docker("wait", "ends") == "7"
+    assert own.docker("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "ends") == "exited 7"
+    assert own.docker("logs", "ends") == "late"
+    assert "vanishes" not in own.docker("ps", "-a", "--format", "{{.Names}}").split()
+    assert int(own.docker("inspect", "-f", "{{.RestartCount}}", "returns")) >= 1
+
+
+def test_images_volumes_and_settings_survive(own: Daemon) -> None:
+    own.docker("volume", "create", "--label", "a=b", "kept")
+    own.docker("create", "--name", "made", "--label", "c=d", "-m", "32m", "-v", "kept:/kept", "busybox", "true")
+    before = own.docker("inspect", "made"), own.docker("images", "--no-trunc"), own.docker("volume", "inspect", "kept")
+    own.kill()
+    own.start()
+    after = own.docker("inspect", "made"), own.docker("images", "--no-trunc"), own.docker("volume", "inspect", "kept")
+    assert after == before
+    own.docker("start", "made")
+    assert own.docker("wait", "made") == "0"
