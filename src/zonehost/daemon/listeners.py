@@ -11,13 +11,13 @@ import grp
 import ipaddress
 import os
 import socket
-import ssl
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from zonehost.daemon.tls import Tls, TlsFront
 from zonehost.errors import Conflict, InvalidParameter, SystemFailure
 
 GROUP: Final = "docker"
@@ -27,31 +27,6 @@ _TLS_PORT: Final = 2376
 _PLAIN_PORT: Final = 2375
 # unix(7): sun_path holds 108 bytes, the last of them a null.
 _PATH_BYTES: Final = 107
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files, in PEM form: the authority of the clients' certificates, and the daemon's own certificate and key."""
-
-    authority: str
-    certificate: str
-    key: str
-
-    def context(self) -> ssl.SSLContext:
-        """A server's context that refuses clients without a certificate of the authority.
-
-        Raises:
-            InvalidParameter: a file cannot be read, or is not what it should be.
-        """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.verify_mode = ssl.CERT_REQUIRED
-        try:
-            context.load_cert_chain(self.certificate, self.key)
-            context.load_verify_locations(self.authority)
-        except (OSError, ssl.SSLError) as error:
-            raise InvalidParameter(f"cannot use the TLS files {self}: {error}") from error
-        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +91,11 @@ async def listen(
         return await loop.create_unix_server(connection, sock=_unix_socket(address), backlog=_BACKLOG)
     if tls is None:
         _check_plain(address, insecure_tcp=insecure_tcp)
-    context = tls.context() if tls else None
     try:
-        return await loop.create_server(connection, address.host, address.port, ssl=context, backlog=_BACKLOG)
+        if tls is not None:
+            front = TlsFront(tls.context(), connection)
+            return await asyncio.start_server(front.serve, address.host, address.port, backlog=_BACKLOG)
+        return await loop.create_server(connection, address.host, address.port, backlog=_BACKLOG)
     except OSError as error:
         raise Conflict(f"cannot listen on {address}: {os.strerror(error.errno or 0)}") from error
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import stat
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from zonehost.daemon.listeners import (
     Address,
     TcpAddress,
-    Tls,
     UnixAddress,
     forget,
     listen,
     parse_address,
 )
+from zonehost.daemon.tls import Tls
 from zonehost.errors import Conflict, InvalidParameter
 
 
@@ -176,6 +179,72 @@ async def test_tls_asks_every_client_for_a_certificate_of_its_authority(tmp_path
             heard = await read(stranger)
         assert heard == b""
     server.close()
+
+
+class Echo(asyncio.Protocol):
+    """Answers with all that came, once the client has ended its side."""
+
+    def __init__(self) -> None:
+        self._heard = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += data
+
+    def eof_received(self) -> bool:
+        self._transport.write(self._heard)
+        self._transport.close()
+        return True
+
+
+async def test_a_client_over_tls_may_end_its_side_and_read_on(tmp_path: Path) -> None:
+    """The docker command sends close_notify at the end of its input, and reads to the end of the output."""
+    ours = Authority(tmp_path / "ours")
+    server = await listen(
+        TcpAddress("127.0.0.1", 0), Echo, tls=Tls(ours.certificate, *ours.issue("daemon")), insecure_tcp=False
+    )
+    port = server.sockets[0].getsockname()[1]
+    certificate, key = ours.issue("client")
+    data = os.urandom(3 << 20)
+
+    def talk() -> bytes:
+        context = ssl.create_default_context(cafile=ours.certificate)
+        context.load_cert_chain(certificate, key)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            perform(sock, tls.do_handshake, incoming, outgoing)
+            tls.write(data)
+            with suppress(ssl.SSLWantReadError):
+                tls.unwrap()
+            sock.sendall(outgoing.read())
+            heard = b""
+            with suppress(ssl.SSLZeroReturnError):
+                while True:
+                    heard += perform(sock, lambda: tls.read(1 << 16), incoming, outgoing)
+            return heard
+
+    assert await asyncio.to_thread(talk) == data
+    server.close()
+
+
+T = TypeVar("T")
+
+
+def perform(sock: socket.socket, step: Callable[[], T], incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> T:
+    """Take a step of TLS, sending and receiving what it needs."""
+    while True:
+        try:
+            done = step()
+        except ssl.SSLWantReadError:
+            sock.sendall(outgoing.read())
+            incoming.write(sock.recv(1 << 16))
+        else:
+            sock.sendall(outgoing.read())
+            return done
 
 
 async def test_tls_files_that_are_not_there_are_named(tmp_path: Path) -> None:
