@@ -10,13 +10,13 @@ import msgspec
 
 from zonehost.builder.console import Console, Voice
 from zonehost.builder.parse import parse
-from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.builder.perform import Performer
 from zonehost.builder.plan import Plan, draw_plan
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.result import image_config
 from zonehost.builder.stage import StageBuilder
 from zonehost.domain.identity import new_id, short
+from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter
 from zonehost.ports.workshop import Finished
 

@@ -51,9 +51,9 @@ class PatternList:
         matched = False
         which = []
         for index, pattern in enumerate(self.patterns):
-            hit = bool(above and above[index])
-            if not hit and pattern.negated == matched:
-                hit = pattern.matches(path) or (above is None and any(map(pattern.matches, _parents(path))))
+            hit = bool(above and above[index]) or pattern.matches(path)
+            if not hit and above is None:
+                hit = any(map(pattern.matches, _parents(path)))
             which.append(hit)
             if hit:
                 matched = not pattern.negated

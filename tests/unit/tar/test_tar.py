@@ -22,7 +22,7 @@ from zonehost.tar.digest import Digester
 from zonehost.tar.entry import Entry, relative
 from zonehost.tar.extract import Extractor
 from zonehost.tar.reader import Bounds, Reader
-from zonehost.tar.scan import Scanner, open_file
+from zonehost.tar.scan import Scanner, reading
 from zonehost.tar.source import Source
 from zonehost.tar.tree import Tree
 
@@ -70,9 +70,9 @@ def create(root: Path) -> bytes:
     try:
         for found in Scanner().walk(fd):
             out += writer.header(found.member)
-            if found.member.size:
-                with os.fdopen(open_file(found), "rb") as file:
-                    out += file.read()
+            with reading(found) as content:
+                for piece in content:
+                    out += piece
             out += bytes(block.padding(found.member.size))
     finally:
         os.close(fd)
