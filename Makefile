@@ -20,7 +20,7 @@ bench:
 
 reliability:
 	scripts/setup dev
-	.venv/bin/pytest tests/reliability
+	.venv/bin/pytest --long tests/integration/reliability
 
 check:
 	scripts/check
