@@ -45,6 +45,8 @@ class Site:
     """With ids of its own, the zone cannot make nodes: where they stand ready, in the order of `devices`."""
     shm: str = ""
     """Where the /dev/shm of the zone or host whose IPC namespace is joined stands ready; empty for one of its own."""
+    mqueue: str = ""
+    """The same for its message queues; empty where crun may mount them: without ids of the zone's own, it may."""
     seccomp: str = ""
     """The seccomp program (`seccomp_program`), in base64; empty for none."""
     hybrid: bool = False

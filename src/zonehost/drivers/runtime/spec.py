@@ -38,6 +38,8 @@ def config(blueprint: Blueprint, site: Site) -> dict[str, Any]:
     }
     if joins.uts == "private":
         whole["hostname"] = blueprint.hostname
+        if blueprint.domainname:
+            whole["domainname"] = blueprint.domainname
     annotations = {**blueprint.annotations, ANNOTATION: site.seccomp} if site.seccomp else blueprint.annotations
     if annotations:
         whole["annotations"] = annotations
@@ -53,11 +55,8 @@ def _linux(blueprint: Blueprint, site: Site) -> dict[str, Any]:
         "readonlyPaths": blueprint.readonly_paths,
         "rootfsPropagation": _root_propagation(blueprint),
     }
-    sysctls = dict(blueprint.sysctls)
-    if blueprint.domainname and blueprint.namespaces.uts == "private":
-        sysctls.setdefault("kernel.domainname", blueprint.domainname)
-    if sysctls:
-        linux["sysctl"] = sysctls
+    if blueprint.sysctls:
+        linux["sysctl"] = blueprint.sysctls
     if not site.userns:
         linux["devices"] = [_device(node) for node in site.devices]
     return linux

@@ -50,8 +50,8 @@ def _defaults(blueprint: Blueprint, site: Site) -> Iterator[_Mount]:
     else:
         yield _mount("sysfs", "/sys", *_STERN, *readonly)
     yield _mount("cgroup", "/sys/fs/cgroup", *_STERN, *readonly)
-    if foreign and joins.ipc == "host":
-        yield _bind("/dev/mqueue", "/dev/mqueue", *_STERN)
+    if site.mqueue:
+        yield _bind(site.mqueue, "/dev/mqueue", *_STERN)
     else:
         yield _mount("mqueue", "/dev/mqueue", *_STERN)
     if site.shm:
