@@ -1,0 +1,88 @@
+"""A daemon that ends and comes back: connections, ports and rules stay; what no record knows goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.network.test_ports import source_of, web
+from tests.integration.network.world import HOST, OUTSIDE, World, Zone
+from zonehost.domain.network import Network
+from zonehost.drivers.network.driver import KernelNetworking
+
+INSTANCE = "test-restart"
+
+
+async def come_back(zone: Zone) -> KernelNetworking:
+    """Another process's driver of the same instance, with the records of the zone."""
+    again = KernelNetworking(INSTANCE)
+    await again.restore([plug.network for plug in zone.plugs.plugs], [zone.plugs])
+    return again
+
+
+async def leave_nothing(net: KernelNetworking, zone: Zone, world: World) -> None:
+    await net.detach(zone.id)
+    await net.close()
+    assert world.host.run("ip -o link show type bridge") == ""
+    assert world.host.run("nft list tables") == ""
+
+
+async def test_connections_outlive_the_daemon_and_its_return(world: World) -> None:
+    net = KernelNetworking(INSTANCE)
+    zone = await web(world, net)
+    server = zone.place.serve(80)
+    inward = world.outside.reach(HOST, 8080)
+    accepted, _ = server.accept()
+    outside = world.outside.serve(81)
+    outward = zone.place.reach(OUTSIDE, 81)
+    taken, _ = outside.accept()
+    await net.close()
+    source_of(server, world.outside, HOST, 8080)
+    again = await come_back(zone)
+    for one, other in ((inward, accepted), (outward, taken)):
+        one.sendall(b"still")
+        assert other.recv(16) == b"still"
+        other.sendall(b"there")
+        assert one.recv(16) == b"there"
+    source_of(server, world.outside, HOST, 8080)
+    with pytest.raises(OSError, match="Address already in use"):
+        world.host.serve(8080)
+    await leave_nothing(again, zone, world)
+
+
+async def test_restore_makes_what_somebody_deleted(world: World, net: KernelNetworking) -> None:
+    zone = await web(world, net)
+    server = zone.place.serve(80)
+    world.host.run("nft flush ruleset")
+    bridge = zone.plugs.plugs[0].network
+    await net.restore([bridge], [zone.plugs])
+    assert source_of(server, world.outside, HOST, 8080) == OUTSIDE
+
+
+async def test_restore_sweeps_what_no_record_knows(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    kept = await world.zone(net, network)
+    await world.zone(net, network)
+    await world.network(net)
+    await world.network(net, options={"com.docker.network.bridge.name": "named"})
+    stranger = KernelNetworking("another")
+    await stranger.create(Network(id="ab" * 32, name="x", driver="bridge", created=0))
+    await net.restore([network], [kept.plugs])
+    links = world.host.run("ip -o link show")
+    assert links.count("zv") == 1
+    assert links.count("zb") == 3
+    assert "named" not in links
+    await stranger.close()
+
+
+async def test_a_port_that_was_lost_meanwhile_is_told_and_still_leads_to_the_zone(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    net = KernelNetworking(INSTANCE)
+    zone = await web(world, net)
+    server = zone.place.serve(80)
+    await net.close()
+    world.host.serve(8080)
+    again = await come_back(zone)
+    assert "address already in use" in caplog.text
+    source_of(server, world.outside, HOST, 8080)
+    await leave_nothing(again, zone, world)

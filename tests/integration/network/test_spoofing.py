@@ -1,0 +1,119 @@
+"""A zone with every capability in its namespace still cannot say that it is another."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+
+from tests.integration.network.world import World, Zone, address
+from zonehost.drivers.network.driver import KernelNetworking
+
+ETHER_ARP, ETHER_ALL, ETHER_IP = 0x0806, 3, 0x0800
+
+
+def raw(zone: Zone, protocol: int = ETHER_ALL) -> socket.socket:
+    """A packet socket on the zone's link."""
+    made = zone.place.open_socket(socket.AF_PACKET, socket.SOCK_RAW)
+    made.bind(("eth0", protocol))
+    return made
+
+
+def frame(source: str, target: str, protocol: int, body: bytes) -> bytes:
+    octets = bytes.fromhex((target + source).replace(":", ""))
+    return (octets + protocol.to_bytes(2, "big") + body).ljust(60, b"\0")
+
+
+def arp_reply(mac: str, claimed: str, target: str) -> bytes:
+    packed = bytes.fromhex(mac.replace(":", "")) + socket.inet_aton(claimed)
+    return struct.pack("!HHBBH", 1, ETHER_IP, 6, 4, 2) + packed + b"\xff" * 6 + socket.inet_aton(target)
+
+
+async def pair(world: World, net: KernelNetworking, **fields: object) -> tuple[Zone, Zone]:
+    network = await world.network(net, **fields)
+    return await world.zone(net, network), await world.zone(net, network)
+
+
+def mac(zone: Zone) -> str:
+    return zone.plugs.plugs[0].endpoint.mac
+
+
+def gateway(zone: Zone) -> str:
+    return zone.plugs.plugs[0].endpoint.gateway4
+
+
+async def test_another_address_gets_nowhere(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net)
+    server = victim.place.serve(80, kind=socket.SOCK_DGRAM)
+    liar.place.run("ip addr add 172.17.9.9/16 dev eth0")
+    for source, arrives in (("172.17.9.9", False), (address(liar), True)):
+        sender = liar.place.open_socket(kind=socket.SOCK_DGRAM)
+        sender.bind((source, 0))
+        sender.sendto(source.encode(), (address(victim), 80))
+        if arrives:
+            assert server.recv(64) == source.encode()
+
+
+async def test_another_mac_gets_nowhere(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net)
+    liar.place.run(f"ip link set eth0 address {mac(victim)[:-2]}77")
+    with pytest.raises(OSError, match=r"timed out|No route"):
+        liar.place.reach(gateway(liar), 80)
+
+
+@pytest.mark.parametrize("honest", [True, False])
+async def test_an_arp_answer_for_another_is_dropped(world: World, net: KernelNetworking, honest: bool) -> None:
+    liar, victim = await pair(world, net)
+    ears = raw(victim, ETHER_ARP)
+    claimed = address(liar) if honest else gateway(liar)
+    raw(liar).send(frame(mac(liar), mac(victim), ETHER_ARP, arp_reply(mac(liar), claimed, address(victim))))
+    if honest:
+        assert socket.inet_aton(claimed) in ears.recv(128)
+    else:
+        ears.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            ears.recv(128)
+
+
+async def test_a_zone_is_no_dhcp_server(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net)
+    ears = victim.place.serve(68, kind=socket.SOCK_DGRAM)
+    for port, arrives in ((67, False), (6700, True)):
+        sender = liar.place.open_socket(kind=socket.SOCK_DGRAM)
+        sender.bind(("0.0.0.0", port))
+        sender.sendto(str(port).encode(), (address(victim), 68))
+        if arrives:
+            assert ears.recv(64) == b"6700"
+
+
+async def test_no_ipv6_from_a_zone_that_has_none(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net)
+    for zone, own in ((liar, "fd00::1"), (victim, "fd00::2")):
+        zone.place.run(f"ip addr add {own}/64 dev eth0 nodad")
+    victim.place.serve(80, address="::")
+    with pytest.raises(OSError, match=r"timed out|No route"):
+        liar.place.reach("fd00::2", 80)
+
+
+async def test_ipv6_of_another_and_its_advertisement_get_nowhere(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net, ipv6=True)
+    own, other = (zone.plugs.plugs[0].endpoint for zone in (liar, victim))
+    server = victim.place.serve(80, address="::", kind=socket.SOCK_DGRAM)
+    liar.place.run(f"ip addr add {own.gateway6[:-1]}999/64 dev eth0 nodad")
+    for source, arrives in ((f"{own.gateway6[:-1]}999", False), (own.ipv6, True)):
+        sender = liar.place.open_socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        sender.bind((source, 0))
+        sender.sendto(source.encode(), (other.ipv6, 80))
+        if arrives:
+            assert server.recv(64) == source.encode()
+
+
+async def test_tagged_frames_do_not_slip_through(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net)
+    ears = raw(victim)
+    ears.settimeout(0.3)
+    raw(liar).send(frame(mac(liar), mac(victim), 0x8100, b"\0\1\x08\x00" + b"hidden"))
+    with pytest.raises(TimeoutError):
+        while b"hidden" not in ears.recv(128):
+            pass
