@@ -1,0 +1,92 @@
+"""Which part stands behind which port: the only place that names concrete drivers."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from zonehost import __version__
+from zonehost.daemon.configuration import Configuration
+from zonehost.daemon.instance import lasting_id
+from zonehost.domain.host_config import LogConfig
+from zonehost.domain.platform import machine_platform
+from zonehost.drivers.clock import SystemClock
+from zonehost.drivers.files.driver import TreeFiles
+from zonehost.drivers.layers.archives import LayerArchives
+from zonehost.drivers.layers.pool import LayerPool
+from zonehost.drivers.logs.files import LogFiles
+from zonehost.drivers.machine import LinuxMachine
+from zonehost.drivers.network.driver import KernelNetworking
+from zonehost.drivers.registry.client import RegistryClient
+from zonehost.drivers.registry.endpoints import RegistryPolicy
+from zonehost.drivers.runtime.driver import PRELOAD, ZoneRuntime
+from zonehost.drivers.storage.directory import DirectoryStorage
+from zonehost.engine.host import Host
+from zonehost.engine.settings import Settings
+from zonehost.linux.cgroup import discover
+from zonehost.linux.forkserver import ForkServer
+from zonehost.store.sqlite import SqliteRecords
+
+
+async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
+    """A host with all its parts; `undo` lets go of them, and leaves zones alone.
+
+    Raises:
+        SystemFailure, Unavailable: a part cannot be had.
+    """
+    data_root = Path(configuration.data_root)
+    # First, while this process is small: the fork server is a copy of nothing, but its start overlaps all that follows.
+    forks = ForkServer(PRELOAD)
+    forks.start()
+    undo.push_async_callback(forks.close)
+    machine = LinuxMachine()
+    records = SqliteRecords(data_root / "state.db")
+    undo.push_async_callback(records.close)
+    layers = LayerPool(os.fspath(data_root / "layers"), forks)
+    registries = RegistryClient(
+        RegistryPolicy(configuration.insecure_registry, configuration.registry_mirror),
+        machine_platform(machine.facts.architecture),
+        os.fspath(data_root / "known-blobs"),
+        f"zonehost/{__version__}",
+    )
+    undo.push_async_callback(registries.close)
+    runtime = ZoneRuntime(forks, discover(), configuration.name, configuration.run_root)
+    undo.push_async_callback(runtime.close)
+    networking = KernelNetworking(configuration.name)
+    undo.push_async_callback(networking.close)
+    logs = LogFiles()
+    undo.push_async_callback(logs.close)
+    host = Host(
+        settings=_settings(configuration, lasting_id(data_root)),
+        clock=SystemClock(),
+        machine=machine,
+        records=records,
+        storage=DirectoryStorage(data_root),
+        layers=layers,
+        archives=LayerArchives(layers, forks),
+        files=TreeFiles(forks),
+        runtime=runtime,
+        networking=networking,
+        logs=logs,
+        registries=registries,
+    )
+    undo.push_async_callback(host.close)
+    return host
+
+
+def _settings(configuration: Configuration, host_id: str) -> Settings:
+    return Settings(
+        name=configuration.name,
+        id=host_id,
+        data_root=configuration.data_root,
+        labels=configuration.label,
+        log=LogConfig(type=configuration.log_driver, config=dict(configuration.log_opt)),
+        ulimits=configuration.ulimits,
+        init=configuration.init,
+        shm_size=configuration.default_shm_size,
+        stop_timeout=configuration.stop_timeout,
+        insecure_registries=configuration.insecure_registry,
+        registry_mirrors=configuration.registry_mirror,
+        debug=configuration.debug,
+    )
