@@ -18,10 +18,23 @@ async def deliver(
     items: AsyncIterator[T],
     form: Callable[[T], bytes],
     headers: Mapping[str, str] | None = None,
+    *,
+    prompt: bool = True,
 ) -> web.StreamResponse:
-    """Send the head now, then each item as it comes. The iterator is closed at the end, whatever the end is."""
+    """Send the head, then each item as it comes. The iterator is closed at the end, whatever the end is.
+
+    A `prompt` head is sent at once; else it waits for the first item, and what goes wrong before that is an error of
+    the whole request.
+    """
     try:
+        first: list[T] = []
+        if not prompt:
+            async for item in items:
+                first.append(item)
+                break
         response = await answers.stream(request, content_type, headers)
+        for item in first:
+            await response.write(form(item))
         async for item in items:
             await response.write(form(item))
     finally:
@@ -36,8 +49,8 @@ async def deliver_bytes(
     chunks: AsyncIterator[bytes],
     headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
-    """Send bytes as they come."""
-    return await deliver(request, content_type, chunks, bytes, headers)
+    """Send bytes as they come, once the first of them are there."""
+    return await deliver(request, content_type, chunks, bytes, headers, prompt=False)
 
 
 def json_line(value: object) -> bytes:

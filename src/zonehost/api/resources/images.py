@@ -1,0 +1,155 @@
+"""Images: listed, looked at, named, removed, taken in and given out as archives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from zonehost.api import answers
+from zonehost.api.call import Call
+from zonehost.api.delivery import deliver_bytes, json_line
+from zonehost.api.resources.requests import split_words
+from zonehost.api.routing import Route
+from zonehost.api.shape import image as shape
+from zonehost.domain.config import Config
+from zonehost.engine.container.commit import CommitRequest, commit
+from zonehost.engine.image.history import history
+from zonehost.engine.image.importing import ImportRequest, import_image
+from zonehost.engine.image.inspect import inspect
+from zonehost.engine.image.listing import ImageListRequest, list_images
+from zonehost.engine.image.load import load
+from zonehost.engine.image.prune import prune
+from zonehost.engine.image.remove import remove
+from zonehost.engine.image.save import save
+from zonehost.engine.image.tag import tag
+from zonehost.errors import InvalidParameter, Unsupported
+
+
+async def list_all(call: Call) -> web.StreamResponse:
+    _refuse(call, "manifests")
+    request = ImageListRequest(all=call.flag("all"), filters=call.filters(), shared_size=call.flag("shared-size"))
+    found = await list_images(call.host, request)
+    return answers.document([shape.summary(one, call.version) for one in found])
+
+
+async def inspect_image(call: Call) -> web.StreamResponse:
+    _refuse(call, "manifests", "platform")
+    return answers.document(shape.detail(await inspect(call.host, call.name), call.version))
+
+
+async def show_history(call: Call) -> web.StreamResponse:
+    _refuse(call, "platform")
+    return answers.document([shape.history(entry) for entry in await history(call.host, call.name)])
+
+
+async def tag_image(call: Call) -> web.StreamResponse:
+    await tag(call.host, call.name, call.text("repo"), call.text("tag"))
+    return answers.empty(201)
+
+
+async def remove_image(call: Call) -> web.StreamResponse:
+    _refuse(call, "platforms")
+    steps = await remove(call.host, call.name, force=call.flag("force"), prune=not call.flag("noprune"))
+    return answers.document([shape.removed(step) for step in steps])
+
+
+async def prune_images(call: Call) -> web.StreamResponse:
+    pruned = await prune(call.host, call.filters())
+    steps = [shape.removed(step) for step in pruned.removed]
+    return answers.document({"ImagesDeleted": steps or None, "SpaceReclaimed": pruned.space})
+
+
+async def create_image(call: Call) -> web.StreamResponse:
+    """Import an archive, or pull from a registry. The answer is made of lines of progress."""
+    if call.text("fromImage"):
+        raise Unsupported(
+            "fromImage is not supported: zonehost does not pull from registries; "
+            "use docker load, docker import or zonehost bootstrap"
+        )
+    source = call.text("fromSrc")
+    if source != "-":
+        raise Unsupported(f'fromSrc "{source}" is not supported: send the archive itself (docker import - < FILE)')
+    request = ImportRequest(
+        archive=call.upload(),
+        repository=call.text("repo"),
+        tag=call.text("tag"),
+        message=call.text("message"),
+        changes=call.texts("changes"),
+        platform=call.text("platform"),
+    )
+    return answers.encoded(answers.encode({"status": await import_image(call.host, request)}))
+
+
+async def load_images(call: Call) -> web.StreamResponse:
+    """`quiet` leaves out progress, of which there is none to tell: the answer is one line an image."""
+    _refuse(call, "platform")
+    loaded = await load(call.host, call.upload())
+    words = [f"Loaded image: {one.name}" if one.name else f"Loaded image ID: {one.id}" for one in loaded]
+    return answers.encoded(b"".join(json_line({"stream": f"{line}\n"}) for line in words).rstrip(b"\n"))
+
+
+async def save_images(call: Call) -> web.StreamResponse:
+    """The names may come in one parameter, with commas between them, or in several."""
+    _refuse(call, "platform")
+    names = [name for given in call.texts("names") for name in given.split(",") if name]
+    if not names:
+        raise InvalidParameter("no images to save: the parameter names is missing")
+    return await _save(call, names)
+
+
+async def save_image(call: Call) -> web.StreamResponse:
+    _refuse(call, "platform")
+    return await _save(call, [call.name])
+
+
+async def commit_container(call: Call) -> web.StreamResponse:
+    request = CommitRequest(
+        container=call.text("container"),
+        repository=call.text("repo"),
+        tag=call.text("tag"),
+        comment=call.text("comment"),
+        author=call.text("author"),
+        pause=call.flag("pause", default=True),
+        changes=call.texts("changes"),
+        config=await call.optional_body(Config, split_words),
+    )
+    return answers.document({"Id": await commit(call.host, request)}, 201)
+
+
+async def refuse_push(call: Call) -> web.StreamResponse:
+    raise Unsupported("zonehost does not push to registries; use docker save")
+
+
+async def refuse_search(call: Call) -> web.StreamResponse:
+    raise Unsupported("zonehost does not search registries")
+
+
+async def _save(call: Call, names: Sequence[str]) -> web.StreamResponse:
+    return await deliver_bytes(call.request, answers.TAR, await save(call.host, names))
+
+
+def _refuse(call: Call, *parameters: str) -> None:
+    """Refuse parameters that are about images of several platforms: here an image has one."""
+    for parameter in parameters:
+        if call.flag(parameter):
+            raise Unsupported(f"the parameter {parameter} is not supported: images here have one platform each")
+
+
+ROUTES: Final = (
+    Route("GET", "/images/json", list_all),
+    Route("GET", "/images/get", save_images),
+    Route("GET", "/images/search", refuse_search),
+    Route("POST", "/images/create", create_image, verb=True),
+    Route("POST", "/images/load", load_images, verb=True),
+    Route("POST", "/images/prune", prune_images, verb=True),
+    Route("POST", "/commit", commit_container, verb=True),
+    Route("GET", "/images/{name}/json", inspect_image),
+    Route("GET", "/images/{name}/history", show_history),
+    Route("GET", "/images/{name}/get", save_image),
+    Route("POST", "/images/{name}/tag", tag_image, verb=True),
+    Route("POST", "/images/{name}/push", refuse_push),
+    Route("GET", "/distribution/{name}/json", refuse_search),
+    Route("DELETE", "/images/{name}", remove_image, verb=True),
+)

@@ -1,0 +1,151 @@
+"""Networks without a kernel, and registries without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+import msgspec
+
+from zonehost.domain.host_config import PortBinding
+from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
+from zonehost.domain.platform import Platform
+from zonehost.errors import Conflict, NotFound, Unauthorized, Unsupported
+from zonehost.ports.network import Plug, ZonePlugs
+from zonehost.ports.registry import (
+    Descriptor,
+    Distribution,
+    Login,
+    RemoteImage,
+    Repository,
+    SearchResult,
+    SentLayer,
+)
+
+
+class MemoryNetworking:
+    """Remembers what it was asked for. Ephemeral ports are given out from 40000."""
+
+    def __init__(self) -> None:
+        self.networks: dict[str, Network] = {}
+        self.zones: dict[str, ZonePlugs] = {}
+        self._held: dict[str, tuple[PublishedPort, ...]] = {}
+        self._subnets = 0
+        self._port = 40000
+
+    def check(self, network: Network) -> None:
+        if network.driver != "bridge":
+            raise Unsupported(f"could not find plugin {network.driver} in v1 plugin registry: plugin not found")
+
+    async def choose_pools(
+        self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
+    ) -> tuple[Pool, ...]:
+        self._subnets += 1
+        pools = [Pool(subnet=f"10.9.{self._subnets}.0/24", gateway=f"10.9.{self._subnets}.1")] if ipv4 else []
+        if ipv6:
+            pools.append(Pool(subnet=f"fd09:{self._subnets}::/64", gateway=f"fd09:{self._subnets}::1"))
+        return tuple(pools)
+
+    async def create(self, network: Network) -> None:
+        self.networks[network.id] = network
+
+    async def remove(self, network: Network) -> None:
+        self.networks.pop(network.id, None)
+
+    async def reserve(
+        self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
+    ) -> tuple[PublishedPort, ...]:
+        taken = {(port.protocol, port.host_port) for ports in self._held.values() for port in ports}
+        held = []
+        for key, bindings in asked.items():
+            number, _, protocol = key.partition("/")
+            for binding in bindings:
+                host_port = int(binding.host_port or self._ephemeral())
+                if (protocol, host_port) in taken:
+                    raise Conflict(f"Bind for 0.0.0.0:{host_port} failed: port is already allocated")
+                held.append(
+                    PublishedPort(
+                        port=int(number),
+                        protocol=protocol,
+                        host_ip=binding.host_ip or "0.0.0.0",
+                        host_port=host_port,
+                    )
+                )
+        self._held[zone] = tuple(held)
+        return tuple(held)
+
+    async def attach(self, netns: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
+        self.zones[plugs.zone] = plugs
+        return tuple(
+            msgspec.structs.replace(plug.endpoint, interface=f"eth{number}") for number, plug in enumerate(plugs.plugs)
+        )
+
+    async def connect(self, pid: int, plugs: ZonePlugs, new: Plug) -> Endpoint:
+        self.zones[plugs.zone] = plugs
+        return msgspec.structs.replace(new.endpoint, interface=f"eth{len(plugs.plugs) - 1}")
+
+    async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
+        self.zones[plugs.zone] = plugs
+
+    async def detach(self, zone: str) -> None:
+        self.zones.pop(zone, None)
+        self._held.pop(zone, None)
+
+    async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
+        self.networks = {network.id: network for network in networks}
+        self.zones = {plugs.zone: plugs for plugs in zones}
+
+    async def close(self) -> None:
+        pass
+
+    def _ephemeral(self) -> int:
+        self._port += 1
+        return self._port
+
+
+class NoRegistry:
+    """A registry that has nothing and takes one password: `right`."""
+
+    async def fetch(
+        self, repository: Repository, reference: str, login: Login | None = None, platform: Platform | None = None
+    ) -> RemoteImage:
+        raise NotFound(f"manifest for {repository}:{reference} not found")
+
+    async def blob(self, repository: Repository, blob: Descriptor, login: Login | None = None) -> AsyncIterator[bytes]:
+        raise NotFound(f"no such blob: {blob.digest}")
+        yield b""
+
+    def learn(self, repository: Repository, diff_id: str, blob: Descriptor) -> None:
+        pass
+
+    async def tags(self, repository: Repository, login: Login | None = None) -> tuple[str, ...]:
+        raise NotFound(f"repository {repository} not found")
+
+    async def inspect(self, repository: Repository, reference: str, login: Login | None = None) -> Distribution:
+        raise NotFound(f"manifest for {repository}:{reference} not found")
+
+    async def send_layer(
+        self,
+        repository: Repository,
+        diff_id: str,
+        archive: Callable[[], AsyncIterator[bytes]],
+        login: Login | None = None,
+    ) -> SentLayer:
+        raise Unauthorized("authentication required")
+
+    async def send_image(
+        self,
+        repository: Repository,
+        reference: str,
+        config: bytes,
+        layers: Sequence[Descriptor],
+        login: Login | None = None,
+    ) -> Descriptor:
+        raise Unauthorized("authentication required")
+
+    async def check_login(self, login: Login) -> str:
+        if login.password != "right":
+            raise Unauthorized("incorrect username or password")
+        return ""
+
+    async def search(self, host: str, term: str, limit: int, login: Login | None = None) -> tuple[SearchResult, ...]:
+        raise Unsupported(f"{host} has no search")
