@@ -6,6 +6,7 @@ process with threads cannot change its own user or mount namespace.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from dataclasses import dataclass
@@ -26,10 +27,14 @@ _CLONE: Final = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Fresh namespaces, as descriptors: a user namespace, a network namespace that belongs to it, or one of them."""
+    """Fresh namespaces, as descriptors: a user namespace, a network namespace that belongs to it, or one of them.
+
+    `holder` was their first process. It has been killed, and is this process's child to wait for.
+    """
 
     user: int | None
     net: int | None
+    holder: int = 0
 
 
 def unshare(flags: int) -> None:
@@ -75,7 +80,33 @@ def make(ids: tuple[int, int] | None, *, net: bool) -> Made:
             for name in ("uid_map", "gid_map"):
                 with open(f"/proc/{pid}/{name}", "w") as file:
                     file.write(f"0 {ids[0]} {ids[1]}\n")
-        return Made(open_of(pid, "user") if ids else None, open_of(pid, "net") if net else None)
+        return Made(open_of(pid, "user") if ids else None, open_of(pid, "net") if net else None, pid)
     finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def net_owned_by(user: int) -> int:
+    """A network namespace that belongs to an existing user namespace.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            enter(user, NEWUSER)
+            unshare(NEWNET)
+            os.write(write, b"x")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(write)
+    try:
+        if not os.read(read, 1):
+            raise PermissionError(errno.EPERM, "cannot make a network namespace in the user namespace")
+        return open_of(pid, "net")
+    finally:
+        os.close(read)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -29,10 +29,11 @@ class Identity:
 
 
 @contextmanager
-def _acting_as(identity: Identity | None) -> Iterator[None]:
-    """Overlayfs writes as the one who mounts it: an id that the idmapping does not know makes it read-only.
+def acting_as(identity: Identity | None) -> Iterator[None]:
+    """Do file system work as the identity's root, with all capabilities kept (a securebit sees to that).
 
-    Keeping the capabilities while the file system ids change takes a securebit.
+    Overlayfs writes as the one who mounts it, and an id that the idmapping does not know makes it read-only; nor can
+    such an id own a file.
     """
     if identity is None:
         yield
@@ -95,14 +96,14 @@ def assemble(
             for name in ("upper", "work"):
                 fd = kept(os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=data))
                 options.append((f"{name}dir", fd))
-        with _acting_as(identity):
+        with acting_as(identity):
             try:
                 return mounts.new("overlay", options, attributes=attributes)
             except OSError as error:
                 if error.errno != errno.EINVAL:
                     raise
         named = list(_attached(options, scratch, None if writable is None else data))
-        with _acting_as(identity):
+        with acting_as(identity):
             return mounts.new("overlay", named, attributes=attributes)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import signal
 from typing import Final
@@ -52,12 +51,3 @@ async def ended(pidfd: int) -> None:
         await over.wait()
     finally:
         loop.remove_reader(pidfd)
-
-
-def bury(pidfd: int) -> None:
-    """Collect the status of a process that has ended, if it is a child of this one: orphans come to a subreaper."""
-    try:
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-    except OSError as error:
-        if error.errno != errno.ECHILD:
-            raise

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from zonehost.domain.blueprint import Device
+from zonehost.domain.blueprint import Blueprint, Device
 from zonehost.errors import InvalidParameter
 from zonehost.linux.bpf_device import Rule
 
@@ -54,6 +54,15 @@ class Node:
     def rule(self) -> Rule:
         """What lets the zone use it."""
         return Rule(self.kind, self.major, self.minor, self.access)
+
+
+def passed(blueprint: Blueprint) -> tuple[Node, ...]:
+    """The nodes that a zone gets beyond those that every zone has.
+
+    Raises:
+        InvalidParameter: as `nodes`.
+    """
+    return (host_nodes() if blueprint.privileged else ()) + nodes(blueprint.devices)
 
 
 def nodes(devices: Iterable[Device]) -> tuple[Node, ...]:

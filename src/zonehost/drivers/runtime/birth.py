@@ -1,0 +1,245 @@
+"""The launcher's job that builds a zone and becomes its keeper.
+
+It runs in a fresh, single-threaded process, born in the zone's cgroup. It tells the daemon on one socket, a packet
+each: the network namespace as soon as there is one, or what went wrong. Then it becomes conmon, which tells the pid
+of the zone's first process, at the gate, on the same socket.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from zonehost.domain.blueprint import Blueprint
+from zonehost.drivers.runtime import accounts, conmon, seccomp_program, spec
+from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
+from zonehost.drivers.runtime.report import Said, say_error
+from zonehost.drivers.runtime.site import Account, Site
+from zonehost.drivers.runtime.spec_devices import passed
+from zonehost.drivers.runtime.spec_rlimits import make_room
+from zonehost.drivers.runtime.staging import Stage, clone_binds
+from zonehost.errors import InvalidParameter, ZonehostError
+from zonehost.linux import idmap, mounts, namespaces, overlay, pidfd
+from zonehost.linux.openat import IN_ROOT, open_below
+
+_OCI_NAMES: Final = {"net": "network", "pid": "pid", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """A running zone whose namespaces are joined."""
+
+    pid: int
+    keeper: int
+    lease: int
+    first_id: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the job is told."""
+
+    blueprint: Blueprint
+    folder: str
+    crun_root: str
+    stage: str
+    """The host's folder that the private tmpfs covers."""
+    ids: str
+    """The machine's file of id leases."""
+    neighbours: dict[str, Neighbour]
+    """By zone id, all that the blueprint's namespaces name."""
+    hidden: str = ""
+    """The v2 tree of a hybrid machine, which crun must not see."""
+
+
+msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has to find out what a Plan is
+
+
+def run(arguments: Any, fds: Sequence[int]) -> int:
+    """Build the zone and exec its keeper; return only when that failed."""
+    report = socket.socket(fileno=fds[0])
+    try:
+        plan = msgspec.convert(arguments, Plan)
+        _Birth(plan, report).go()
+    except (ZonehostError, OSError) as error:
+        say_error(report, error)
+    return 1
+
+
+class _Birth:
+    def __init__(self, plan: Plan, report: socket.socket) -> None:
+        self._plan = plan
+        self._blueprint = plan.blueprint
+        self._report = report
+        self._inherited = [report.fileno()]
+        self._lease = -1
+        self._first = 0
+        self._userns: int | None = None
+        self._holder = 0
+
+    def go(self) -> None:
+        plan, blueprint = self._plan, self._blueprint
+        make_room(blueprint.process)
+        devices = passed(blueprint)
+        clones = clone_binds(blueprint.binds)
+        shm = self._clone_shm()
+        namespaces.unshare(namespaces.NEWNS)
+        mounts.propagate("/", mounts.SLAVE | mounts.REC)
+        joined = self._namespaces()
+        identity = None if self._userns is None else overlay.Identity(self._userns, self._first, self._first)
+        stage = Stage(plan.stage, identity)
+        root = stage.root(blueprint.root)
+        site = Site(
+            root=root,
+            account=self._settle(root, identity),
+            namespaces=joined,
+            binds=tuple(map(stage.bind, blueprint.binds, clones)),
+            images=tuple(map(stage.image, blueprint.images)),
+            seccomp=self._seccomp(),
+            userns=identity is not None,
+            devices=devices,
+            nodes=tuple(map(stage.node, devices)) if identity is not None else (),
+            shm="" if shm is None else stage.put(shm),
+            mqueue=self._mqueue(stage) if identity is not None else "",
+            hybrid=bool(plan.hidden),
+        )
+        folder = ZoneFolder(plan.folder, f"{plan.crun_root}/{blueprint.id}")
+        with open(folder.config, "wb") as file:
+            file.write(msgspec.json.encode(spec.config(blueprint, site)))
+        folder.write_record(
+            KeeperRecord(
+                keeper=os.getpid(),
+                first_id=self._first,
+                lease=self._lease,
+                tty=blueprint.process.tty,
+                stdin_once=blueprint.stdin_once,
+            )
+        )
+        if plan.hidden:
+            mounts.detach(plan.hidden)
+        if self._holder:
+            os.waitpid(self._holder, 0)
+        self._report.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
+        self._become_keeper(folder, stage.program(conmon.CRUN))
+
+    def _seccomp(self) -> str:
+        profile = self._blueprint.seccomp
+        if profile is None:
+            return ""
+        folder = f"{os.path.dirname(self._plan.crun_root)}/seccomp"
+        return seccomp_program.program(profile, self._blueprint.process.capabilities, folder)
+
+    def _become_keeper(self, folder: ZoneFolder, crun: str) -> NoReturn:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        for fd in self._inherited:
+            os.set_inheritable(fd, True)
+        argv = conmon.command(self._blueprint, folder, crun, self._plan.crun_root)
+        os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage))
+
+    def _mqueue(self, stage: Stage) -> str:
+        """The host's message queues, which a zone with ids of its own may join but not mount."""
+        return stage.put(mounts.new("mqueue")) if self._blueprint.namespaces.ipc == "host" else ""
+
+    def _clone_shm(self) -> int | None:
+        """The /dev/shm that belongs to an IPC namespace which is not the zone's own."""
+        whose = self._blueprint.namespaces.ipc
+        if whose == "host":
+            return mounts.clone("/dev/shm")
+        if whose not in self._plan.neighbours:
+            return None
+        home = namespaces.open_of(os.getpid(), "mnt")
+        there = namespaces.open_of(self._plan.neighbours[whose].pid, "mnt")
+        try:
+            namespaces.enter(there, namespaces.NEWNS)
+            return mounts.clone("/dev/shm")
+        finally:
+            namespaces.enter(home, namespaces.NEWNS)
+            os.close(there)
+            os.close(home)
+
+    def _namespaces(self) -> dict[str, str]:
+        """Make or find the user and network namespaces; the paths of all that are joined, "" where crun makes one."""
+        asked, neighbours = self._blueprint.namespaces, self._plan.neighbours
+        joined = {"mount": ""}
+        for kind, name in _OCI_NAMES.items():
+            whose = getattr(asked, kind)
+            if whose in neighbours:
+                joined[name] = f"/proc/{neighbours[whose].pid}/ns/{kind}"
+            elif whose != "host":
+                joined[name] = ""
+        made = self._make_namespaces(net=joined.get("network") == "")
+        if made.user is not None:
+            joined["user"] = self._inherit(made.user)
+        if made.net is not None:
+            joined["network"] = self._inherit(made.net)
+            socket.send_fds(self._report, [msgspec.json.encode(Said(kind="net"))], [made.net])
+        self._userns, self._holder = made.user, made.holder
+        return joined
+
+    def _make_namespaces(self, *, net: bool) -> namespaces.Made:
+        neighbours = list(self._plan.neighbours.values())
+        if neighbours:
+            first = neighbours[0]
+            if any(other.first_id != first.first_id for other in neighbours):
+                raise InvalidParameter("cannot join the namespaces of containers that have different user namespaces")
+            return self._make_beside(first, net=net)
+        if self._blueprint.namespaces.user == "host":
+            return namespaces.make(None, net=True) if net else namespaces.Made(None, None)
+        lease = idmap.lease(self._plan.ids)
+        self._hold(lease.fd, lease.first)
+        return namespaces.make((lease.first, idmap.COUNT), net=net)
+
+    def _make_beside(self, neighbour: Neighbour, *, net: bool) -> namespaces.Made:
+        """In the neighbour's user namespace, with its ids, which stay leased as long as either lives."""
+        if neighbour.first_id == 0:
+            return namespaces.make(None, net=True) if net else namespaces.Made(None, None)
+        keeper = os.pidfd_open(neighbour.keeper)
+        self._hold(pidfd.borrow(keeper, neighbour.lease), neighbour.first_id)
+        os.close(keeper)
+        user = namespaces.open_of(neighbour.pid, "user")
+        return namespaces.Made(user, namespaces.net_owned_by(user) if net else None)
+
+    def _hold(self, lease: int, first: int) -> None:
+        self._lease, self._first = lease, first
+        self._inherited.append(lease)
+
+    def _inherit(self, fd: int) -> str:
+        """Let the keeper have the descriptor; a path by which crun, its child, finds it."""
+        self._inherited.append(fd)
+        return f"/proc/{os.getpid()}/fd/{fd}"
+
+    def _settle(self, path: str, identity: overlay.Identity | None) -> Account:
+        """Look up who runs in the root at the path, and make the working directory there if it is missing."""
+        process = self._blueprint.process
+        root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            account = accounts.find(root, process.user, process.groups)
+            if identity is not None and max(account.uid, *account.groups) >= idmap.COUNT:
+                raise InvalidParameter(f"uids and gids must be below {idmap.COUNT} in a user namespace of its own")
+            with overlay.acting_as(identity):
+                make_folders(root, process.cwd)
+        finally:
+            os.close(root)
+        return account
+
+
+def make_folders(root: int, path: str) -> None:
+    """Make the directory below `root`, and those on the way, as Docker does with a missing working directory.
+
+    Raises:
+        InvalidParameter: something else is there, in Docker's words.
+    """
+    steps = [step for step in path.split("/") if step]
+    for depth in range(1, len(steps) + 1):
+        with suppress(FileExistsError):
+            above = open_below(root, "/".join(steps[: depth - 1]).encode(), os.O_PATH, IN_ROOT)
+            try:
+                os.mkdir(steps[depth - 1], 0o755, dir_fd=above)
+            except NotADirectoryError as error:
+                raise InvalidParameter(f"Cannot mkdir: {path} is not a directory") from error
+            finally:
+                os.close(above)

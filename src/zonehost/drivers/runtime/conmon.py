@@ -1,0 +1,75 @@
+"""conmon, the keeper: how it is called, and what is written to its control fifo (conmon(8), conmon's src/ctrl.c).
+
+conmon holds the zone's standard streams, writes its log, serves its attach socket, and leaves its exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+from zonehost.domain.blueprint import Blueprint
+from zonehost.drivers.runtime.folder import ZoneFolder
+from zonehost.errors import Conflict
+
+CONMON: Final = "/usr/bin/conmon"
+CRUN: Final = "/usr/bin/crun"
+
+_RESIZE: Final = 1
+_REOPEN_LOGS: Final = 2
+
+
+def command(blueprint: Blueprint, folder: ZoneFolder, crun: str, crun_root: str) -> list[str]:
+    """Its argument vector. It stays in the foreground, so that the launcher's child is the keeper."""
+    argv = [CONMON, "--sync", "--cid", blueprint.id, "--cuuid", blueprint.id, "--name", blueprint.id]
+    argv += ["--runtime", crun, "--bundle", folder.path, "--persist-dir", folder.path, "--full-attach"]
+    argv += ["--container-pidfile", folder.pid_file, "--log-level", "error", "--no-sync-log"]
+    argv += ["--log-path", f"k8s-file:{blueprint.log}" if blueprint.log else "none"]
+    if blueprint.log and blueprint.log_bound:
+        argv += ["--log-size-max", str(blueprint.log_bound)]
+    if blueprint.process.tty:
+        argv.append("--terminal")
+    if blueprint.stdin:
+        argv.append("--stdin")
+        if blueprint.process.tty or not blueprint.stdin_once:
+            argv.append("--leave-stdin-open")
+    for option in ("--cgroup-manager=disabled", f"--root={crun_root}"):
+        argv += ["--runtime-arg", option]
+    return argv
+
+
+def environment(report: int, temporary: str) -> dict[str, str]:
+    """Its environment: where to report the zone's first process, and where to put a terminal's socket."""
+    return {"_OCI_SYNCPIPE": str(report), "TMPDIR": temporary, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def resize(folder: ZoneFolder, rows: int, columns: int) -> None:
+    """Set the size of the zone's terminal.
+
+    Raises:
+        Conflict: the zone is not running.
+    """
+    _tell(folder, _RESIZE, rows, columns)
+
+
+def reopen_log(folder: ZoneFolder) -> None:
+    """Have the keeper open its log file anew.
+
+    Raises:
+        Conflict: the zone is not running.
+    """
+    _tell(folder, _REOPEN_LOGS, 0, 0)
+
+
+def _tell(folder: ZoneFolder, message: int, first: int, second: int) -> None:
+    try:
+        fifo = os.open(folder.control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENOENT):
+            raise Conflict(f"container {folder.zone} is not running") from error
+        raise
+    try:
+        os.write(fifo, f"{message} {first} {second}\n".encode())
+    finally:
+        os.close(fifo)

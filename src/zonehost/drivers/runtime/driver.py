@@ -1,0 +1,225 @@
+"""The runtime of one instance; see `ports.runtime.Runtime`, whose words stand for the docstrings here.
+
+Owns which zones are alive. What each verb does with one is in the modules beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from zonehost.domain.blueprint import Blueprint, ExecPlan, Limits
+from zonehost.drivers.runtime import attachment, conmon
+from zonehost.drivers.runtime.attachment import Attachment
+from zonehost.drivers.runtime.census import find_living
+from zonehost.drivers.runtime.device_filter import DeviceFilter
+from zonehost.drivers.runtime.endings import Endings, ending
+from zonehost.drivers.runtime.executions import Execution, Executions
+from zonehost.drivers.runtime.folder import RunRoot
+from zonehost.drivers.runtime.limits import bound
+from zonehost.drivers.runtime.living import Zone
+from zonehost.drivers.runtime.nursery import Nursery
+from zonehost.drivers.runtime.processes import check_arguments, cut_down
+from zonehost.drivers.runtime.removal import remove
+from zonehost.drivers.runtime.sampling import sample
+from zonehost.errors import Blocked, Conflict, InvalidParameter, SystemFailure
+from zonehost.linux import pidfd
+from zonehost.linux.cgroup import Hierarchies
+from zonehost.linux.cgroup_group import Group, Instance, Part
+from zonehost.linux.forkserver import ForkServer
+from zonehost.ports.runtime import Born, Exit, Plumb, ProcessTable, Running, Sample, Survey
+
+PRELOAD: Final = (
+    "zonehost.drivers.runtime.birth",
+    "zonehost.drivers.runtime.exec_job",
+    "zonehost.drivers.runtime.top_job",
+)
+"""What the fork server should have warm."""
+MACHINE: Final = "/run/zonehost"
+"""Shared by all instances of the machine: the leases of ids, and a folder to mount over in private."""
+_FREEZING: Final = 10.0
+"""Seconds that it may take until all processes of a zone stand still."""
+
+
+class ZoneRuntime:
+    """Zones of the instance `name`, below `run_root`."""
+
+    def __init__(
+        self, forks: ForkServer, hierarchies: Hierarchies, name: str, run_root: str, *, machine: str = MACHINE
+    ) -> None:
+        self._forks = forks
+        self._hierarchies = hierarchies
+        self._name = name
+        self._root = RunRoot(run_root)
+        self._root.make()
+        for folder in (machine, f"{machine}/stage"):
+            Path(folder).mkdir(mode=0o711, parents=True, exist_ok=True)
+        hidden = hierarchies.unified if hierarchies.legacy else ""
+        self._nursery = Nursery(forks, self._root, machine, hidden)
+        self._executions = Executions(forks, self._root.crun, hidden)
+        self._devices = DeviceFilter()
+        self._endings = Endings()
+        self._zones: dict[str, Zone] = {}
+
+    async def create(self, blueprint: Blueprint, plumb: Plumb | None = None) -> Born:
+        """As in the port."""
+        wanted = {getattr(blueprint.namespaces, kind) for kind in ("net", "pid", "ipc")}
+        neighbours = {zone: self._zones[zone] for zone in wanted if zone in self._zones}
+        group = Instance(self._hierarchies, self._name, blueprint.cgroup_parent).group(blueprint.id)
+        try:
+            await asyncio.to_thread(self._make_group, group, blueprint)
+            zone = await self._nursery.bear(blueprint, group, plumb, neighbours)
+            self._adopt(zone)
+            await asyncio.to_thread(bound, blueprint.limits, group, fresh=True)
+        except BaseException:
+            await self.remove(blueprint.id)
+            raise
+        return Born(zone.pid, zone.record.keeper, zone.record.first_id)
+
+    async def start(self, zone: str) -> None:
+        """As in the port."""
+        gate = self._living(zone).folder.gate
+        try:
+            fifo = os.open(gate, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:  # ENOENT: it is open already; ENXIO: nobody waits at it
+            raise Conflict(f"container {zone} does not wait to be started") from error
+        try:
+            Path(gate).unlink()
+            os.write(fifo, b"0")
+        finally:
+            os.close(fifo)
+
+    async def attach(self, zone: str) -> Attachment:
+        """As in the port."""
+        living = self._living(zone)
+        record = living.record
+        return Attachment(
+            attachment.connect(living.folder), living.parked if record.stdin_once and not record.tty else None
+        )
+
+    async def resize(self, zone: str, rows: int, columns: int) -> None:
+        """As in the port."""
+        conmon.resize(self._living(zone).folder, rows, columns)
+
+    async def exec(self, plan: ExecPlan) -> Execution:
+        """As in the port."""
+        zone = self._living(plan.zone)
+        if _frozen(zone):
+            raise Conflict(f"container {plan.zone} is paused, unpause the container before exec")
+        return await self._executions.start(zone, plan)
+
+    async def kill(self, zone: str, signal: int) -> None:
+        """As in the port."""
+        try:
+            pidfd.send(self._living(zone).process, signal)
+        except OSError as error:
+            raise InvalidParameter(f"invalid signal: {signal}") from error
+
+    async def pause(self, zone: str) -> None:
+        """As in the port."""
+        living = self._living(zone)
+        await living.settled()
+        try:
+            async with asyncio.timeout(_FREEZING):
+                await living.group.freeze()
+        except TimeoutError as error:
+            living.group.thaw()
+            raise Blocked(f"container {zone} cannot be paused: a process does not come to a stop") from error
+        except FileNotFoundError as error:
+            raise Conflict(f"container {zone} is not running") from error
+
+    async def resume(self, zone: str) -> None:
+        """As in the port."""
+        try:
+            self._living(zone).group.thaw()
+        except FileNotFoundError as error:
+            raise Conflict(f"container {zone} is not running") from error
+
+    async def update(self, zone: str, limits: Limits) -> None:
+        """As in the port."""
+        await asyncio.to_thread(bound, limits, self._living(zone).group, fresh=False)
+
+    async def top(self, zone: str, ps_args: str) -> ProcessTable:
+        """As in the port."""
+        living = self._living(zone)
+        pids = living.group.pids(Part.ZONE)
+        words = check_arguments(ps_args)
+        code, output = await self._ps(living, [*words, "-q" + ",".join(map(str, pids))])
+        if code:  # some options do not go with -q
+            code, output = await self._ps(living, words)
+        if code:
+            raise SystemFailure(f"ps: {output.strip().splitlines()[0] if output.strip() else code}")
+        return cut_down(output, frozenset(pids))
+
+    async def _ps(self, zone: Zone, words: list[str]) -> tuple[int, str]:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        arguments = {"pid": zone.pid, "userns": zone.record.first_id != 0, "args": words}
+        try:
+            child = await self._forks.fork("zonehost.drivers.runtime.top_job:run", arguments, [write])
+        finally:
+            os.close(write)
+        with open(read, encoding="utf-8", errors="replace") as output:
+            text = await asyncio.to_thread(output.read)
+        return await child.exited, text
+
+    async def sample(self, zone: str) -> Sample:
+        """As in the port."""
+        return sample(self._living(zone))
+
+    async def reopen_log(self, zone: str) -> None:
+        """As in the port."""
+        conmon.reopen_log(self._living(zone).folder)
+
+    async def remove(self, zone: str) -> None:
+        """As in the port."""
+        folder = self._root.zone(zone)
+        living = self._zones.get(zone)
+        await remove(folder, self._group(zone), living)
+        if self._zones.pop(zone, None) is not None and living is not None:
+            living.close()
+
+    def exits(self) -> AsyncIterator[Exit]:
+        """As in the port."""
+        return self._endings.each()
+
+    async def survey(self) -> Survey:
+        """As in the port."""
+        ended, remains = [], set()
+        for zone in self._root.ids() | Instance(self._hierarchies, self._name).zones():
+            folder, group = self._root.zone(zone), self._group(zone)
+            living = await find_living(folder, group)
+            if living is not None:
+                self._adopt(living)
+                continue
+            remains.add(zone)
+            if folder.pid() and not os.path.exists(folder.gate):
+                ended.append(ending(folder, group))
+        running = tuple(Running(z.id, z.pid, z.record.keeper, z.record.first_id) for z in self._zones.values())
+        return Survey(running, tuple(ended), frozenset(remains))
+
+    def _make_group(self, group: Group, blueprint: Blueprint) -> None:
+        group.create()
+        self._devices.apply(blueprint, group)
+
+    def _adopt(self, zone: Zone) -> None:
+        self._zones[zone.id] = zone
+        self._endings.watch(zone)
+
+    def _group(self, zone: str) -> Group:
+        return Instance(self._hierarchies, self._name, self._root.zone(zone).cgroup_parent()).group(zone)
+
+    def _living(self, zone: str) -> Zone:
+        living = self._zones.get(zone)
+        if living is None or living.over.is_set():
+            raise Conflict(f"container {zone} is not running")
+        return living
+
+
+def _frozen(zone: Zone) -> bool:
+    with suppress(FileNotFoundError):
+        return Path(zone.group.part(Part.ZONE), "cgroup.freeze").read_text().strip() == "1"
+    return False

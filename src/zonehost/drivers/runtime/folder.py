@@ -1,0 +1,136 @@
+"""Where a zone's living state is on the host, below the run root: names only, and the keeper's record.
+
+`zones/ID/` is the OCI bundle and conmon's folder; `crun/ID/` is crun's own. Both are gone when the zone is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+
+class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a later daemon must know of a running zone and cannot ask the kernel."""
+
+    keeper: int
+    first_id: int
+    lease: int
+    """The keeper's descriptor that holds the lease of its ids; -1 without ids of its own."""
+    tty: bool
+    stdin_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFolder:
+    """The paths of one zone."""
+
+    path: str
+    crun: str
+
+    @property
+    def zone(self) -> str:
+        """The zone's id."""
+        return Path(self.path).name
+
+    @property
+    def config(self) -> str:
+        """The OCI configuration."""
+        return f"{self.path}/config.json"
+
+    @property
+    def pid_file(self) -> str:
+        """crun writes the pid of the zone's first process here, once it waits at the gate."""
+        return f"{self.path}/pid"
+
+    @property
+    def exit_file(self) -> str:
+        """conmon writes the exit code here, as its last act."""
+        return f"{self.path}/exit"
+
+    @property
+    def control(self) -> str:
+        """conmon's control fifo."""
+        return f"{self.path}/ctl"
+
+    @property
+    def gate(self) -> str:
+        """crun's fifo: its existence says that the zone waits, and a byte lets it go."""
+        return f"{self.crun}/exec.fifo"
+
+    @property
+    def record_file(self) -> str:
+        """The keeper's record."""
+        return f"{self.path}/keeper.json"
+
+    @property
+    def _parent_file(self) -> str:
+        return f"{self.path}/cgroup_parent"
+
+    def make(self, cgroup_parent: str) -> None:
+        """Make the bundle folder, and note where the zone's groups are, if not in the usual place."""
+        Path(self.path).mkdir(mode=0o711)
+        if cgroup_parent:
+            Path(self._parent_file).write_text(cgroup_parent)
+
+    def cgroup_parent(self) -> str:
+        """What was noted; empty for the usual place."""
+        with suppress(FileNotFoundError):
+            return Path(self._parent_file).read_text()
+        return ""
+
+    def remove(self) -> None:
+        """Take both away. Idempotent."""
+        for path in (self.path, self.crun):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(path)
+
+    def write_record(self, record: KeeperRecord) -> None:
+        """Keep the record; whole or not at all."""
+        temporary = f"{self.record_file}.new"
+        Path(temporary).write_bytes(msgspec.json.encode(record))
+        Path(temporary).replace(self.record_file)
+
+    def record(self) -> KeeperRecord | None:
+        """The record, if the zone came so far."""
+        with suppress(FileNotFoundError):
+            return msgspec.json.decode(Path(self.record_file).read_bytes(), type=KeeperRecord)
+        return None
+
+    def pid(self) -> int:
+        """The first process's pid, 0 if there is none yet."""
+        with suppress(FileNotFoundError, ValueError):
+            return int(Path(self.pid_file).read_text())
+        return 0
+
+    def exit_code(self) -> tuple[int, int] | None:
+        """The exit code and its time in nanoseconds since the epoch, if the keeper left one."""
+        with suppress(FileNotFoundError, ValueError):
+            return int(Path(self.exit_file).read_text()), Path(self.exit_file).stat().st_mtime_ns
+        return None
+
+
+class RunRoot:
+    """The run root of one instance."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.zones = f"{path}/zones"
+        self.crun = f"{path}/crun"
+
+    def make(self) -> None:
+        """Make its folders, with a way through for a zone's root, which is nobody here. Idempotent."""
+        for path in (self.path, self.zones, self.crun):
+            Path(path).mkdir(mode=0o711, parents=True, exist_ok=True)
+
+    def zone(self, zone: str) -> ZoneFolder:
+        """The folder of the zone with this id, whether it exists or not."""
+        return ZoneFolder(f"{self.zones}/{zone}", f"{self.crun}/{zone}")
+
+    def ids(self) -> set[str]:
+        """The zones of which there is a folder."""
+        return {entry.name for path in (self.zones, self.crun) for entry in os.scandir(path)}

@@ -1,0 +1,51 @@
+"""Ending a zone and taking away all that the kernel holds of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from zonehost.drivers.runtime.folder import ZoneFolder
+from zonehost.drivers.runtime.living import Zone
+from zonehost.errors import Blocked
+from zonehost.linux.cgroup_group import Group, Part
+
+_PATIENCE: Final = 10.0
+"""Seconds that a killed process may take to end."""
+
+
+async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
+    """Kill the zone, then its keeper, wait until nothing runs, and remove groups and folders. Idempotent.
+
+    The keeper of a living zone has a moment to leave the exit code.
+
+    Raises:
+        Blocked: a process does not end; its group stays.
+    """
+    if zone is not None and not zone.over.is_set():
+        await zone.settled()
+        group.kill(Part.ZONE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await zone.over.wait()
+    group.kill()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await group.emptied()
+    except TimeoutError as error:
+        raise Blocked(f"container {folder.zone} cannot be removed: {_stuck(group)}") from error
+    finally:
+        await asyncio.to_thread(folder.remove)
+    await asyncio.to_thread(group.remove)
+
+
+def _stuck(group: Group) -> str:
+    """Which processes are left, in what state, and where in the kernel each of them waits (proc(5))."""
+    found = []
+    for pid in (*group.pids(Part.ZONE), *group.pids(Part.KEEPER)):
+        with suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            found.append(f"process {pid} in state {state}, in {Path(f'/proc/{pid}/wchan').read_text() or '?'}")
+    return "; ".join(found) or "its cgroup is still populated"

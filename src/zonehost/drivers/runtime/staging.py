@@ -1,0 +1,144 @@
+"""A zone's mounts, made ready in the private mount namespace that its launcher has unshared.
+
+All of it stands on one tmpfs over a folder of the host that is there for this only; none of it can be seen, held or
+left behind outside. Owns which mounts there are and where; crun puts them into the root.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from zonehost.domain.blueprint import BindMount, ImageMount, Root
+from zonehost.drivers.runtime.spec_devices import Node
+from zonehost.errors import InvalidParameter
+from zonehost.linux import mounts, overlay
+from zonehost.linux.openat import IN_ROOT, open_below
+
+_NOT_IDMAPPABLE = (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
+
+
+def clone_binds(binds: Sequence[BindMount]) -> list[int]:
+    """Detached copies of what the binds name, made while this is still the host's mount namespace.
+
+    Only so can a mount inside a bind with shared propagation reach the host.
+
+    Raises:
+        InvalidParameter: a source does not exist, in Docker's words.
+    """
+    clones = []
+    for bind in binds:
+        try:
+            if bind.subpath:
+                clones.append(_clone_below(bind))
+            else:
+                clones.append(mounts.clone(bind.source, recursive=bind.recursive))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            missing = f"{bind.source}/{bind.subpath}" if bind.subpath else bind.source
+            raise InvalidParameter(
+                f'invalid mount config for type "bind": bind source path does not exist: {missing}'
+            ) from error
+    return clones
+
+
+def _clone_below(bind: BindMount) -> int:
+    source = os.open(bind.source, os.O_PATH | os.O_CLOEXEC)
+    try:
+        inside = open_below(source, bind.subpath.encode(), os.O_PATH, IN_ROOT)
+    finally:
+        os.close(source)
+    try:
+        return mounts.clone("", at=inside, recursive=bind.recursive)
+    finally:
+        os.close(inside)
+
+
+class Stage:
+    """The tmpfs and what stands on it."""
+
+    def __init__(self, path: str, identity: overlay.Identity | None) -> None:
+        """Cover the folder at `path`; root in the zone, nobody here, may pass through."""
+        self._identity = identity
+        self.path = path
+        self._names = 0
+        fd = mounts.new("tmpfs", [("mode", "0711"), ("size", "1m")], attributes=mounts.NOSUID)
+        mounts.place(fd, path)
+        os.close(fd)
+
+    def root(self, root: Root) -> str:
+        """The zone's root: its layers under its dataset."""
+        fd = overlay.assemble(root.layers, f"{root.dataset}/root", scratch=self._folder(), identity=self._identity)
+        return self.put(fd)
+
+    def image(self, image: ImageMount) -> str:
+        """An image's layers, read-only."""
+        fd = overlay.assemble(image.layers, None, scratch=self._folder(), identity=self._identity)
+        if image.subpath:
+            whole = fd
+            inside = open_below(whole, image.subpath.encode(), os.O_PATH, IN_ROOT)
+            fd = mounts.clone("", at=inside)
+            os.close(inside)
+            os.close(whole)
+        return self.put(fd)
+
+    def bind(self, bind: BindMount, clone: int) -> str:
+        """A bind, with its owners as the host shows them."""
+        if bind.idmapped and self._identity is not None:
+            self._idmap(clone, self._identity.userns, recursive=bind.recursive)
+        if "shared" not in bind.propagation and "slave" not in bind.propagation:
+            mounts.change(clone, propagation=mounts.PRIVATE, recursive=True)
+        return self.put(clone)
+
+    def program(self, path: str) -> str:
+        """A program of the host, which nobody can write to here: crun takes that as a reason not to copy itself.
+
+        It otherwise does so at each start, lest a container overwrite it (CVE-2019-5736), and starts anew.
+        """
+        fd = mounts.clone(path)
+        mounts.change(fd, add=mounts.RDONLY)
+        return self.put(fd)
+
+    def node(self, node: Node) -> str:
+        """A device node, which root in the zone could not make; its owners are the zone's."""
+        path = self._name()
+        os.mknod(path, (stat.S_IFBLK if node.kind == "b" else stat.S_IFCHR) | 0o600, os.makedev(node.major, node.minor))
+        if self._identity is not None:
+            os.chown(path, self._identity.uid + node.uid, self._identity.gid + node.gid)
+        Path(path).chmod(node.mode)
+        return path
+
+    @staticmethod
+    def _idmap(clone: int, userns: int, *, recursive: bool) -> None:
+        """Some file systems (proc, sysfs, devtmpfs, network ones) know no idmapping, nor does what is mapped already:
+        of a tree with such a part only the top is mapped, and of such a top nothing: it shows `nobody`."""
+        for whole in (True, False) if recursive else (False,):
+            try:
+                mounts.change(clone, userns=userns, recursive=whole)
+            except OSError as error:
+                if error.errno not in _NOT_IDMAPPABLE:
+                    raise
+            else:
+                return
+
+    def put(self, fd: int) -> str:
+        """Give a detached mount a place: a directory for a directory, a file for anything else. Closes it."""
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            path = self._folder()
+        else:
+            path = self._name()
+            Path(path).touch()
+        mounts.place(fd, path)
+        os.close(fd)
+        return path
+
+    def _folder(self) -> str:
+        path = self._name()
+        Path(path).mkdir()
+        return path
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"{self.path}/{self._names}"
