@@ -28,23 +28,26 @@ class Figures:
         ours, docker = self.median("zonehost"), self.median("Docker")
         return None if ours is None or not docker else ours / docker
 
-    def verdict(self) -> str:
-        ratio = self.ratio()
-        if ratio is None or self.row.reach is None:
-            return ""
-        return "yes" if ratio <= self.row.reach else "no"
+    def is_reached(self) -> bool | None:
+        """Whether zonehost keeps what the row sets; None where it cannot be said."""
+        ours, ratio = self.median("zonehost"), self.ratio()
+        if ours is not None and self.row.at_most is not None:
+            return ours <= self.row.at_most
+        if ratio is not None and self.row.reach is not None:
+            return ratio <= self.row.reach
+        return None
 
 
 def cells(figures: Figures, engines: Sequence[str]) -> list[str]:
     """A row of the table as text."""
-    ratio, reach = figures.ratio(), figures.row.reach
+    ratio = figures.ratio()
     return [
         figures.row.title,
         figures.row.unit,
         *(_number(figures.median(engine)) for engine in engines),
         "–" if ratio is None else f"{ratio:.2f}",
-        "–" if reach is None else f"{reach:.2f}",
-        figures.verdict(),
+        _aim(figures.row),
+        {True: "yes", False: "no", None: ""}[figures.is_reached()],
         "; ".join(f"{engine} {_spread(samples)}" for engine, samples in figures.samples.items()),
     ]
 
@@ -78,6 +81,12 @@ def markdown(table: Sequence[Figures], engines: Sequence[str], machine: str, day
         "",
     ]
     return "\n".join(lines)
+
+
+def _aim(row: Row) -> str:
+    if row.at_most is not None:
+        return f"{row.at_most:g} {row.unit}"
+    return "–" if row.reach is None else f"{row.reach:.2f}"
 
 
 def _line(parts: Sequence[str]) -> str:

@@ -11,11 +11,12 @@ from bench.engines.engine import Engine
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `reach` is the ratio to Docker that zonehost must not pass, where one is set."""
+    """One line of the table. zonehost must not pass `reach` times Docker's figure, nor `at_most`, where they are set."""
 
     title: str
     unit: str
     reach: float | None = None
+    at_most: float | None = None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from bench.rows.group import Group, Row
 ZONES = 500
 STARTS = 16
 PS = Row(f"`docker ps` with {ZONES} running", "ms", reach=1)
-LATENCY = Row(f"list latency, p99, while {STARTS} starts run ({ZONES} running)", "ms", reach=1)
+LATENCY = Row(f"list latency, p99, while {STARTS} starts run ({ZONES} running)", "ms", at_most=50)
 
 
 @contextmanager
