@@ -15,23 +15,16 @@ def description() -> str:
     memory = int(_first(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())) / (1 << 20)
     cgroups = "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "hybrid"
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    programs = ", ".join(
-        _version(*command)
-        for command in (
-            ("dockerd", "--version"),
-            ("podman", "--version"),
-            ("crun", "--version"),
-            ("conmon", "--version"),
-        )
-    )
+    programs = ", ".join(_version(name) for name in ("podman", "crun", "conmon"))
     return (
         f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB of memory; {system}, Linux {platform.release()}, "
-        f"cgroups {cgroups}; Python {platform.python_version()}, client {_version('docker', '--version')}, {programs}."
+        f"cgroups {cgroups}; Python {platform.python_version()}, {_version('docker')} (client), "
+        f"{_version('dockerd')} (daemon), {programs}."
     )
 
 
-def _version(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+def _version(program: str) -> str:
+    return subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
 def _first(pattern: str, text: str) -> str:

@@ -11,7 +11,7 @@ from bench.engines.engine import Engine
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. zonehost must not pass `reach` times Docker's figure, nor `at_most`, where they are set."""
+    """One line of the table. zonehost must not pass `reach` times Docker's figure, nor `at_most`, where set."""
 
     title: str
     unit: str
