@@ -39,11 +39,12 @@ _RECEIVE = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message to the kernel: its type, its flags beyond REQUEST and ACK, and its body."""
+    """One message to the kernel: its type, its flags beyond REQUEST and ACK, its body, and whether it is answered."""
 
     kind: int
     flags: int
     body: bytes
+    acknowledged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +132,19 @@ class Channel:
     def send(self, requests: Sequence[Request]) -> list[OSError | None]:
         """Send all in one datagram; the kernel handles each in turn, whatever became of those before it.
 
-        The answers are in the order of the requests: None, or the error with the kernel's own explanation.
+        The answers are in the order of the requests: None, or the error with the kernel's own explanation. An error of
+        an unacknowledged request, as the frame of an nfnetlink batch, is the last: nothing after it was handled.
         """
         first = self._sequence + 1
         answers: list[OSError | None] = [None] * len(requests)
         self._transmit(requests, ACK)
-        waiting = len(requests)
-        while waiting:
+        waiting = sum(request.acknowledged for request in requests)
+        while waiting > 0:
             for message, sequence in self._receive():
                 index = sequence - first
                 if message.kind == _ERROR and 0 <= index < len(answers):
                     answers[index] = _error(message.body)
-                    waiting -= 1
+                    waiting -= 1 if requests[index].acknowledged else waiting
         return answers
 
     def do(self, *requests: Request) -> None:
@@ -183,9 +185,8 @@ class Channel:
         parts: list[bytes] = []
         for request in requests:
             self._sequence += 1
-            head = _HEADER.pack(
-                _HEADER.size + len(request.body), request.kind, REQUEST | flags | request.flags, self._sequence, 0
-            )
+            all_flags = REQUEST | request.flags | (flags if request.acknowledged else 0)
+            head = _HEADER.pack(_HEADER.size + len(request.body), request.kind, all_flags, self._sequence, 0)
             parts += (head, request.body, bytes(-len(request.body) % 4))
         self._socket.send(b"".join(parts))
 

@@ -161,8 +161,8 @@ class KernelNetworking:
         """Rules, links and ports of a zone."""
         had = self._zones.pop(zone, None)
         if had is not None:
-            commands = firewall.deleted(self._names.table, plan.elements(self._names, [had]))
-            await asyncio.gather(self._removal.remove(self._veths(had)), self._tables.change(commands))
+            gone = firewall.changes(self._names.table, plan.elements(self._names, [had]), add=False)
+            await asyncio.gather(self._removal.remove(self._veths(had)), self._tables.change(gone))
         self._reservations.release(zone)
 
     async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
@@ -200,9 +200,8 @@ class KernelNetworking:
         old = plan.elements(self._names, [before] if before else [])
         new = plan.elements(self._names, [plugs])
         table = self._names.table
-        await self._tables.change(
-            firewall.deleted(table, firewall.without(old, new)) + firewall.added(table, firewall.without(new, old))
-        )
+        gone = firewall.changes(table, firewall.without(old, new), add=False)
+        await self._tables.change(gone + firewall.changes(table, firewall.without(new, old), add=True))
 
     def _ensure(self, network: Network) -> None:
         forwarding.enable(ipv6=network.ipv6)

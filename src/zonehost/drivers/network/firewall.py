@@ -7,13 +7,36 @@ zones. No rule here accepts what another table drops: an accept in nftables ends
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
+from zonehost.linux.netlink_sets import Change, packed
+
 METADATA: Final = ("169.254.169.254", "fd00:ec2::254")
 """Where clouds give a machine its credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """A set, or with a value a map, by the nftables data types of its parts.
+
+    `typeof` declares the key by expressions, for a part that has no type of its own: nftables before 1.0.9 knows no
+    `icmpv6 taddr`.
+    """
+
+    key: tuple[str, ...]
+    value: tuple[str, ...] = ()
+    interval: bool = False
+    typeof: str = ""
+
+    @property
+    def declaration(self) -> str:
+        """The set's type in nft's words."""
+        value = f" : {' . '.join(self.value)}" if self.value else ""
+        kind = f"typeof {self.typeof}" if self.typeof else f"type {' . '.join(self.key)}{value}"
+        return f"{kind}; flags interval" if self.interval else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +80,36 @@ class Station:
     addresses: tuple[str, ...]
 
 
-Elements = dict[tuple[str, str], list[str]]
-"""By family and name of a set: its elements, in nft's words."""
+Element = tuple[tuple[str, ...], tuple[str, ...]]
+"""The parts of a key, and in a map those of its value."""
+
+Elements = dict[tuple[str, str], list[Element]]
+"""By family and name of a set."""
 
 
 def zone_elements(ports: Iterable[Published], stations: Iterable[Station]) -> Elements:
     """What the tables hold because of these ports and links."""
     found: Elements = {}
+
+    def add(family: str, name: str, *key: str, to: tuple[str, ...] = ()) -> None:
+        found.setdefault((family, name), []).append((key, to))
+
     for port in ports:
         version = _version(port.address)
-        target = f"{port.address} . {port.port}"
+        target = (port.address, str(port.port))
         if port.routed:
-            key = ("inet", f"routed{version}")
-            found.setdefault(key, []).append(f"{port.address} . {port.protocol} . {port.port}")
+            add("inet", f"routed{version}", port.address, port.protocol, str(port.port))
         elif port.host_ip:
-            key = ("inet", f"ports{version}_at")
-            found.setdefault(key, []).append(f"{port.host_ip} . {port.protocol} . {port.host_port} : {target}")
+            add("inet", f"ports{version}_at", port.host_ip, port.protocol, str(port.host_port), to=target)
         else:
-            key = ("inet", f"ports{version}")
-            found.setdefault(key, []).append(f"{port.protocol} . {port.host_port} : {target}")
+            add("inet", f"ports{version}", port.protocol, str(port.host_port), to=target)
     for station in stations:
-        sender = f'"{station.interface}" . {station.mac}'
-        found.setdefault(("bridge", "stations"), []).append(sender)
+        sender = (station.interface, station.mac)
+        add("bridge", "stations", *sender)
         for address in station.addresses:
-            found.setdefault(("bridge", f"senders{_version(address)}"), []).append(f"{sender} . {address}")
+            add("bridge", f"senders{_version(address)}", *sender, address)
             if ":" in address:
-                claim = f"{sender} . 0x{IPv6Address(address).packed.hex()}"
-                found.setdefault(("bridge", "claims6"), []).append(claim)
+                add("bridge", "claims6", *sender, address)
     return found
 
 
@@ -91,38 +117,38 @@ def bridge_elements(bridges: Iterable[Bridge], *, metadata: bool) -> Elements:
     """What the inet table holds because of these networks; `metadata`: zones may reach the cloud's."""
     found: Elements = {}
 
-    def add(name: str, element: str) -> None:
-        found.setdefault(("inet", name), []).append(element)
+    def add(name: str, *key: str, to: tuple[str, ...] = ()) -> None:
+        found.setdefault(("inet", name), []).append((key, to))
 
     for bridge in bridges:
-        quoted = f'"{bridge.interface}"'
-        add("bridges", quoted)
+        add("bridges", bridge.interface)
         if bridge.talking:
-            add("talking", f"{quoted} . {quoted}")
+            add("talking", bridge.interface, bridge.interface)
         if bridge.internal:
-            add("internal", quoted)
+            add("internal", bridge.interface)
         for subnet in bridge.subnets:
-            add(f"inside{_version(subnet)}", f"{quoted} . {subnet}")
+            add(f"inside{_version(subnet)}", bridge.interface, subnet)
         for subnet in bridge.masqueraded:
             add(f"masqueraded{_version(subnet)}", subnet)
         for subnet in bridge.open:
-            add(f"open{_version(subnet)}", f"{quoted} . {subnet}")
+            add(f"open{_version(subnet)}", bridge.interface, subnet)
         for subnet, source in bridge.sources:
-            add(f"sources{_version(subnet)}", f"{subnet} : {source}")
+            add(f"sources{_version(subnet)}", subnet, to=(source,))
     if not metadata:
         for address in METADATA:
             add(f"metadata{_version(address)}", address)
     return found
 
 
-def added(table: str, elements: Mapping[tuple[str, str], list[str]]) -> str:
-    """Commands that add the elements to the tables of this name."""
-    return _each("add", table, elements, keep_values=True)
-
-
-def deleted(table: str, elements: Mapping[tuple[str, str], list[str]]) -> str:
-    """Commands that take the elements away; one that is not there fails the transaction."""
-    return _each("delete", table, elements, keep_values=False)
+def changes(table: str, elements: Elements, *, add: bool) -> list[Change]:
+    """The elements as changes to the tables of this name. Not for sets of intervals, whose elements are two each."""
+    found: list[Change] = []
+    for (family, name), listed in elements.items():
+        kind = SETS[family, name]
+        packs = ((packed(kind.key, key), packed(kind.value, to) if add else b"") for key, to in listed)
+        if listed:
+            found.append(Change(family, table, name, add, tuple(packs)))
+    return found
 
 
 def removal(table: str) -> str:
@@ -130,68 +156,81 @@ def removal(table: str) -> str:
     return "".join(f"table {family} {table} {{}}\ndelete table {family} {table}\n" for family in ("inet", "bridge"))
 
 
-def ruleset(table: str, veth_prefix: str, elements: Mapping[tuple[str, str], list[str]]) -> str:
+def ruleset(table: str, veth_prefix: str, elements: Elements) -> str:
     """Both tables whole, with these elements, in place of what was there: one transaction."""
-    inet = "\n".join((*_sets("inet", _INET_SETS, elements), _INET_CHAINS))
-    bridge = "\n".join((*_sets("bridge", _BRIDGE_SETS, elements), _BRIDGE_CHAINS.replace("VETH", veth_prefix)))
+    inet = "\n".join((*_sets("inet", elements), _INET_CHAINS))
+    bridge = "\n".join((*_sets("bridge", elements), _BRIDGE_CHAINS.replace("VETH", veth_prefix)))
     return f"{removal(table)}table inet {table} {{\n{inet}}}\ntable bridge {table} {{\n{bridge}}}\n"
 
 
-def merged(*parts: Mapping[tuple[str, str], list[str]]) -> Elements:
+def merged(*parts: Elements) -> Elements:
     """The elements of all parts, each once."""
-    whole: dict[tuple[str, str], dict[str, None]] = {}
+    whole: dict[tuple[str, str], dict[Element, None]] = {}
     for part in parts:
-        for key, elements in part.items():
-            whole.setdefault(key, {}).update(dict.fromkeys(elements))
-    return {key: list(elements) for key, elements in whole.items()}
+        for name, listed in part.items():
+            whole.setdefault(name, {}).update(dict.fromkeys(listed))
+    return {name: list(listed) for name, listed in whole.items()}
 
 
 def without(elements: Elements, others: Elements) -> Elements:
     """The elements that the others do not have."""
-    return {key: [one for one in listed if one not in others.get(key, ())] for key, listed in elements.items()}
+    return {name: [one for one in listed if one not in others.get(name, ())] for name, listed in elements.items()}
 
 
 def _version(address: str) -> int:
     return 6 if ":" in address else 4
 
 
-def _each(verb: str, table: str, elements: Mapping[tuple[str, str], list[str]], *, keep_values: bool) -> str:
-    lines = []
-    for (family, name), listed in elements.items():
-        keys = listed if keep_values else [element.partition(" : ")[0] for element in listed]
-        if keys:
-            lines.append(f"{verb} element {family} {table} {name} {{ {', '.join(keys)} }}\n")
-    return "".join(lines)
+def _sets(family: str, elements: Elements) -> Iterator[str]:
+    for (its, name), kind in SETS.items():
+        if its == family:
+            listed = ", ".join(_written(kind, one) for one in elements.get((family, name), ()))
+            content = f" elements = {{ {listed} }};" if listed else ""
+            yield f"\t{'map' if kind.value else 'set'} {name} {{ {kind.declaration};{content} }}"
 
 
-def _sets(family: str, declared: Mapping[str, str], elements: Mapping[tuple[str, str], list[str]]) -> Iterator[str]:
-    for name, kind in declared.items():
-        what = "map" if " : " in kind else "set"
-        listed = elements.get((family, name), ())
-        content = f" elements = {{ {', '.join(listed)} }};" if listed else ""
-        yield f"\t{what} {name} {{ {kind};{content} }}"
+def _written(kind: Set, element: Element) -> str:
+    """An element in nft's words."""
+    key, to = element
+    text = " . ".join(
+        f'"{word}"'
+        if part == "ifname"
+        else f"0x{IPv6Address(word).packed.hex()}"
+        if kind.typeof and part == "ipv6_addr"
+        else word
+        for part, word in zip(kind.key, key, strict=True)
+    )
+    return f"{text} : {' . '.join(to)}" if to else text
 
 
-_INET_SETS: Final = {
-    "bridges": "type ifname",
-    "talking": "type ifname . ifname",
-    "internal": "type ifname",
-    "inside4": "type ifname . ipv4_addr; flags interval",
-    "inside6": "type ifname . ipv6_addr; flags interval",
-    "open4": "type ifname . ipv4_addr; flags interval",
-    "open6": "type ifname . ipv6_addr; flags interval",
-    "masqueraded4": "type ipv4_addr; flags interval",
-    "masqueraded6": "type ipv6_addr; flags interval",
-    "sources4": "type ipv4_addr : ipv4_addr; flags interval",
-    "sources6": "type ipv6_addr : ipv6_addr; flags interval",
-    "metadata4": "type ipv4_addr",
-    "metadata6": "type ipv6_addr",
-    "ports4": "type inet_proto . inet_service : ipv4_addr . inet_service",
-    "ports4_at": "type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
-    "ports6": "type inet_proto . inet_service : ipv6_addr . inet_service",
-    "ports6_at": "type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service",
-    "routed4": "type ipv4_addr . inet_proto . inet_service",
-    "routed6": "type ipv6_addr . inet_proto . inet_service",
+def _intervals(*key: str, value: tuple[str, ...] = ()) -> Set:
+    return Set(key, value, interval=True)
+
+
+SETS: Final = {
+    ("inet", "bridges"): Set(("ifname",)),
+    ("inet", "talking"): Set(("ifname", "ifname")),
+    ("inet", "internal"): Set(("ifname",)),
+    ("inet", "inside4"): _intervals("ifname", "ipv4_addr"),
+    ("inet", "inside6"): _intervals("ifname", "ipv6_addr"),
+    ("inet", "open4"): _intervals("ifname", "ipv4_addr"),
+    ("inet", "open6"): _intervals("ifname", "ipv6_addr"),
+    ("inet", "masqueraded4"): _intervals("ipv4_addr"),
+    ("inet", "masqueraded6"): _intervals("ipv6_addr"),
+    ("inet", "sources4"): _intervals("ipv4_addr", value=("ipv4_addr",)),
+    ("inet", "sources6"): _intervals("ipv6_addr", value=("ipv6_addr",)),
+    ("inet", "metadata4"): Set(("ipv4_addr",)),
+    ("inet", "metadata6"): Set(("ipv6_addr",)),
+    ("inet", "ports4"): Set(("inet_proto", "inet_service"), ("ipv4_addr", "inet_service")),
+    ("inet", "ports4_at"): Set(("ipv4_addr", "inet_proto", "inet_service"), ("ipv4_addr", "inet_service")),
+    ("inet", "ports6"): Set(("inet_proto", "inet_service"), ("ipv6_addr", "inet_service")),
+    ("inet", "ports6_at"): Set(("ipv6_addr", "inet_proto", "inet_service"), ("ipv6_addr", "inet_service")),
+    ("inet", "routed4"): Set(("ipv4_addr", "inet_proto", "inet_service")),
+    ("inet", "routed6"): Set(("ipv6_addr", "inet_proto", "inet_service")),
+    ("bridge", "stations"): Set(("ifname", "ether_addr")),
+    ("bridge", "senders4"): Set(("ifname", "ether_addr", "ipv4_addr")),
+    ("bridge", "senders6"): Set(("ifname", "ether_addr", "ipv6_addr")),
+    ("bridge", "claims6"): Set(("ifname", "ether_addr", "ipv6_addr"), typeof="iifname . ether saddr . @th,64,128"),
 }
 
 _INET_CHAINS: Final = """
@@ -256,13 +295,6 @@ _INET_CHAINS: Final = """
 		drop
 	}
 """
-
-_BRIDGE_SETS: Final = {
-    "stations": "type ifname . ether_addr",
-    "senders4": "type ifname . ether_addr . ipv4_addr",
-    "senders6": "type ifname . ether_addr . ipv6_addr",
-    "claims6": "typeof iifname . ether saddr . @th,64,128",
-}
 
 _BRIDGE_CHAINS: Final = """
 	chain arriving {
