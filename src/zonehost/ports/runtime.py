@@ -39,13 +39,12 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A zone found alive by a survey; `at_gate`: its process still waits for `start`."""
+    """A zone found alive by a survey, past its gate; one that still waits there is among the remains."""
 
     zone: str
     pid: int
     keeper: int
     first_id: int
-    at_gate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,10 +74,17 @@ class Attachment:
             await streams.write(data)
 
     async def close_input(self) -> None:
-        """The client has no more input: a container that wants it only once reads end of file."""
+        """The client has no more input: a container that wants it only once reads end of file.
+
+        Of any other container, Docker ends the client's output with its input.
+        """
         streams = await self._input()
-        if streams is not None and self._zone.record.config.stdin_once:
+        if streams is None:
+            return
+        if self._zone.record.config.stdin_once and not self.tty:
             await streams.close_input()
+        else:
+            await streams.close()
 
     def detach(self) -> None:
         """The client left by its detach keys."""

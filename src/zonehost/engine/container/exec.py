@@ -5,6 +5,7 @@ from __future__ import annotations
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id
 from zonehost.engine.container.exec_plan import plan_exec
+from zonehost.engine.container.exec_session import ExecSession
 from zonehost.engine.container.launch import NOT_EXECUTABLE, NOT_FOUND
 from zonehost.engine.container.running import check_not_paused
 from zonehost.engine.host import Host
@@ -12,43 +13,6 @@ from zonehost.engine.state.execs import Exec, ExecRequest
 from zonehost.engine.telling import tell_container
 from zonehost.errors import Conflict, InvalidParameter, NotFound, ZonehostError
 from zonehost.ports.runtime import RunningExec
-from zonehost.ports.streams import Stream
-
-
-class ExecSession:
-    """The client of an exec: its streams, as far as they were asked for."""
-
-    def __init__(self, process: RunningExec, request: ExecRequest) -> None:
-        self.tty = request.tty
-        self._streams = process.streams
-        asked = {
-            Stream.STDIN: request.attach_stdin,
-            Stream.STDOUT: request.attach_stdout,
-            Stream.STDERR: request.attach_stderr,
-        }
-        self._wanted = {stream for stream, wanted in asked.items() if wanted}
-
-    async def read(self) -> list[tuple[Stream, bytes]]:
-        """The next chunks of the streams that were asked for; an empty list when they have ended."""
-        while chunks := await self._streams.read():
-            wanted = [chunk for chunk in chunks if chunk[0] in self._wanted]
-            if wanted:
-                return wanted
-        return []
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Give input to the process."""
-        if Stream.STDIN in self._wanted:
-            await self._streams.write(data)
-
-    async def close_input(self) -> None:
-        """The client has no more input."""
-        if Stream.STDIN in self._wanted and not self.tty:
-            await self._streams.close_input()
-
-    async def close(self) -> None:
-        """Let go; the process goes on. Idempotent."""
-        await self._streams.close()
 
 
 async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
@@ -74,13 +38,13 @@ async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
 
 
 async def start_exec(
-    host: Host, exec_id: str, *, detach: bool, tty: bool, console_size: tuple[int, int] | None = None
+    host: Host, exec_id: str, *, detach: bool, console_size: tuple[int, int] | None = None
 ) -> ExecSession | None:
     """Run the process; None if nobody listens to it.
 
     Raises:
         NotFound: there is no such exec. Conflict: it ran already, or its container does not run. InvalidParameter:
-        the program cannot be run, or it was created with a terminal and is started without.
+        the program cannot be run.
     """
     entry = host.execs.find(exec_id)
     zone = host.containers.get(entry.zone)
@@ -89,8 +53,6 @@ async def start_exec(
     async with entry.lock:
         if entry.state != "created":
             raise Conflict(f"Error: Exec command {exec_id} has already run")
-        if not detach and tty != entry.request.tty:
-            raise InvalidParameter("the terminal of an exec is decided when it is created")
         check_not_paused(zone)
         plan = plan_exec(host, zone.record, entry.id, entry.request, console_size)
         try:
@@ -103,11 +65,11 @@ async def start_exec(
         failpoint("exec.started")
         entry.state, entry.pid = "running", entry.process.pid
     tell_container(host, zone.record, f"exec_start: {' '.join(entry.request.cmd)}", execID=entry.id)
-    host.spawn(_see_off(host, entry, entry.process), f"exec {entry.id[:12]}")
+    ended = host.spawn(_see_off(host, entry, entry.process), f"exec {entry.id[:12]}")
     if detach:
         host.spawn(_drain(entry.process), f"output of exec {entry.id[:12]}")
         return None
-    return ExecSession(entry.process, entry.request)
+    return ExecSession(host, entry.process, entry.request, ended)
 
 
 async def resize_exec(host: Host, exec_id: str, *, rows: int, columns: int) -> None:

@@ -41,10 +41,11 @@ async def handle_exit(host: Host, zone: Zone, ended: Exit) -> None:
     async with zone.lock:
         if zone.ended is ended and zone.record.state.running and zone.record.phase is Phase.WHOLE:
             zone.ended = None
-            await _settle(host, zone, ended)
+            await settle_exit(host, zone, ended)
 
 
-async def _settle(host: Host, zone: Zone, ended: Exit) -> None:
+async def settle_exit(host: Host, zone: Zone, ended: Exit) -> None:
+    """Bring a container whose lock is held, and whose zone ended, into its next state."""
     before = zone.record
     stop_health(zone)
     give_up_waiting(zone)
@@ -69,7 +70,7 @@ async def _settle(host: Host, zone: Zone, ended: Exit) -> None:
     failpoint("exit.recorded")
     tell_end(host, before, ended)
     if again:
-        _restart_later(host, zone, (ended.time - before.state.started_at) / _SECOND)
+        restart_soon(host, zone, (ended.time - before.state.started_at) / _SECOND)
     try:
         if leaves:
             await finish_removal(host, zone, volumes=True)
@@ -95,7 +96,8 @@ async def _dismantle(host: Host, zone: Zone, before: Container) -> None:
         zone.record = msgspec.structs.replace(zone.record, state=state)
 
 
-def _restart_later(host: Host, zone: Zone, ran: float) -> None:
+def restart_soon(host: Host, zone: Zone, ran: float = 0.0) -> None:
+    """Start the container again after a wait that grows with every try; `ran` is seconds of its last run."""
     zone.restart_wait = next_wait(zone.restart_wait, ran)
     zone.restarting = host.spawn(_restart(host, zone, zone.restart_wait), f"restart of {zone.record.short}")
 

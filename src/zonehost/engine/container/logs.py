@@ -42,7 +42,7 @@ async def logs(host: Host, ref: str, request: LogsRequest) -> LogReader:
     """
     zone = host.containers.find(ref)
     if not (request.stdout or request.stderr):
-        raise InvalidParameter("You must choose at least one stream")
+        raise InvalidParameter("Bad parameters: you must choose at least one stream")
     path = log_path(host, zone.record)
     if path is None:
         raise Unsupported("configured logging driver does not support reading")

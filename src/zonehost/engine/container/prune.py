@@ -9,7 +9,8 @@ from zonehost.domain.filters import Filters
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.sizes import sizes_of
 from zonehost.engine.host import Host
-from zonehost.engine.prune_filters import created_before
+from zonehost.engine.image.listing import parse_until
+from zonehost.engine.telling import tell_prune
 from zonehost.errors import Conflict, NotFound
 
 
@@ -28,14 +29,14 @@ async def prune(host: Host, filters: Filters) -> PrunedContainers:
         InvalidParameter: a filter is unknown or has a value that cannot be.
     """
     filters.accept(("until", "label", "label!"))
-    old_enough = created_before(host, filters)
+    until = min((parse_until(text, host.clock.now()) for text in filters.get("until")), default=1 << 63)
     doomed = [
         zone.record
         for zone in host.containers
         if zone.listed
         and not zone.active
         and zone.record.state.status not in (Status.REMOVING, Status.RESTARTING)
-        and old_enough(zone.record.created)
+        and zone.record.created < until
         and filters.matches_labels(zone.record.config.labels)
     ]
     sizes = await sizes_of(host, doomed)
@@ -46,4 +47,6 @@ async def prune(host: Host, filters: Filters) -> PrunedContainers:
         except (Conflict, NotFound):
             continue  # started or removed by another client meanwhile
         gone.append(record.id)
-    return PrunedContainers(tuple(gone), sum(sizes[key][0] for key in gone if key in sizes))
+    space = sum(sizes[key][0] for key in gone if key in sizes)
+    tell_prune(host, "container", space)
+    return PrunedContainers(tuple(gone), space)

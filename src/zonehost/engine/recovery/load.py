@@ -1,0 +1,58 @@
+"""Filling the registries from the store."""
+
+from __future__ import annotations
+
+import logging
+
+from zonehost.domain.container import Container
+from zonehost.domain.image import Image, Tag
+from zonehost.domain.network import Network
+from zonehost.domain.volume import Volume
+from zonehost.engine.host import Host
+from zonehost.engine.telling import tell_daemon
+from zonehost.errors import Conflict
+from zonehost.ports.records import Corrupt, Record
+
+log = logging.getLogger(__name__)
+
+
+def load_records(host: Host) -> tuple[Corrupt, ...]:
+    """Take in every record that can be read; those that cannot are named, in the log and in events."""
+    loaded = host.records.load()
+    for record in sorted(loaded.records, key=_age):
+        _take_in(host, record)
+    for corrupt in loaded.corrupt:
+        log.error("the record of %s %s is damaged and was set aside: %s", corrupt.kind, corrupt.key, corrupt.reason)
+        tell_daemon(host, "corrupt", kind=corrupt.kind, key=corrupt.key, reason=corrupt.reason)
+    for tag in host.images.tags():
+        if host.images.get(tag.image) is None:
+            log.warning("the name %s is of an image that is not there", tag.name)
+            host.images.drop_tag(tag.name)
+    return loaded.corrupt
+
+
+def _age(record: Record) -> int:
+    match record:
+        case Image():
+            return record.added
+        case Tag():
+            return record.tagged
+        case _:
+            return record.created
+
+
+def _take_in(host: Host, record: Record) -> None:
+    match record:
+        case Container():
+            try:
+                host.containers.add(record)
+            except Conflict as error:
+                log.error("container %s is left out: %s", record.id, error)
+        case Image():
+            host.images.add(record)
+        case Tag():
+            host.images.put_tag(record)
+        case Network():
+            host.networks.put(record)
+        case Volume():
+            host.volumes.put(record)
