@@ -107,6 +107,12 @@ def test_the_hosts_namespaces_are_shown_by_binds_to_a_zone_with_ids_of_its_own()
         assert (made["/proc"]["type"], made["/sys"]["type"]) == kinds
 
 
+@pytest.mark.parametrize(("hybrid", "kind"), [(False, "bind"), (True, "cgroup")])
+def test_the_hosts_cgroup_namespace(hybrid: bool, kind: str) -> None:
+    made = mounts(namespaces=Namespaces(cgroup="host"), site={"hybrid": hybrid})
+    assert made["/sys/fs/cgroup"]["type"] == kind
+
+
 def test_asked_mounts_replace_default_ones_and_come_parents_first() -> None:
     made = config(
         binds=(BindMount(source="/a", destination="/srv/x/y"), BindMount(source="/b", destination="/srv")),

@@ -49,7 +49,11 @@ def _defaults(blueprint: Blueprint, site: Site) -> Iterator[_Mount]:
         yield _bind("/sys", "/sys", "rbind", *_STERN, *readonly)
     else:
         yield _mount("sysfs", "/sys", *_STERN, *readonly)
-    yield _mount("cgroup", "/sys/fs/cgroup", *_STERN, *readonly)
+    if joins.cgroup == "host" and not site.hybrid:
+        # To mount cgroup2 from the host's cgroup namespace would set the options of the whole host's tree anew.
+        yield _bind("/sys/fs/cgroup", "/sys/fs/cgroup", *_STERN, *readonly)
+    else:
+        yield _mount("cgroup", "/sys/fs/cgroup", *_STERN, *readonly)
     if site.mqueue:
         yield _bind(site.mqueue, "/dev/mqueue", *_STERN)
     else:
