@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from zonehost.linux import cgroup_limits_legacy as legacy
 from zonehost.linux import cgroup_limits_unified as unified
 from zonehost.linux.cgroup_limits import Limits, Refused, Setting, Unenforceable
+from zonehost.linux.cgroup_protection import protection, share_out
 from zonehost.linux.cgroup_tree import write
 
 if TYPE_CHECKING:
@@ -36,6 +38,15 @@ def apply(limits: Limits, places: Places, *, fresh: bool, block: str = "/sys/blo
     for step in _settings(limits, places, block):
         if step.wanted or not fresh:
             _set(step)
+    if "memory" in places.unified:
+        _protect(os.path.dirname(places.zone), limits.memory_reservation or 0)
+
+
+def _protect(group: str, wanted: int) -> None:
+    before = protection(group)
+    if wanted != before:
+        write(f"{group}/memory.low", str(wanted))
+        share_out(group, wanted - before)
 
 
 def _settings(limits: Limits, places: Places, block: str) -> Iterator[Setting]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from zonehost.errors import InvalidParameter
 from zonehost.linux import cgroup_tree as tree
 from zonehost.linux.cgroup_events import until
+from zonehost.linux.cgroup_protection import protection, share_out, sum_up
 
 if TYPE_CHECKING:
     from zonehost.linux.cgroup import Hierarchies
@@ -81,7 +82,10 @@ class Instance:
                 tree.make(at)
                 if root == self.hierarchies.legacy.get("cpuset"):
                     tree.inherit_cpuset(above, at)
-        tree.hand_down(f"{self.hierarchies.unified}/{self.path}", self.hierarchies.controllers)
+        own = f"{self.hierarchies.unified}/{self.path}"
+        tree.hand_down(own, self.hierarchies.controllers)
+        if "memory" in self.hierarchies.controllers:
+            sum_up(own)
 
     def remove(self) -> None:
         """Take away `zonehost/<name>`, and `zonehost` if no other instance uses it. For an instance without zones.
@@ -209,8 +213,10 @@ class Group:
         Raises:
             OSError: EBUSY, a process is still in one of them.
         """
+        protected = protection(self.unified)
         for directory in (self.part(Part.ZONE), self.part(Part.KEEPER), self.unified, *self._legacy):
             tree.remove_tree(directory)
+        share_out(self.unified, -protected)
 
     def _legacy_of(self, part: Part) -> tuple[str, ...]:
         return self._legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self._legacy)

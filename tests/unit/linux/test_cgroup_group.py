@@ -21,6 +21,7 @@ def imitate(root: Path, path: str) -> list[Path]:
     for level in levels:
         level.mkdir(exist_ok=True)
         (level / "cgroup.subtree_control").write_text("")
+        (level / "memory.low").write_text("0")
         files.append(level / "cgroup.subtree_control")
     return files
 
@@ -47,6 +48,16 @@ def test_without_controllers_nothing_is_handed_down(tmp_path: Path) -> None:
     files = imitate(tmp_path, "zonehost/i1/z1")
     Instance(Hierarchies(str(tmp_path), frozenset(), {}), "i1").group("z1").create()
     assert [file.read_text() for file in files] == [""] * 4
+
+
+def test_protection_is_counted_anew(tmp_path: Path) -> None:
+    for zone, low in (("z1", "300"), ("z2", "40")):
+        imitate(tmp_path, f"zonehost/i1/{zone}")
+        (tmp_path / f"zonehost/i1/{zone}/memory.low").write_text(low)
+    (tmp_path / "zonehost/i1/memory.low").write_text("999")
+    Instance(Hierarchies(str(tmp_path), ALL, {}), "i1").prepare()
+    assert (tmp_path / "zonehost/i1/memory.low").read_text() == "340"
+    assert (tmp_path / "zonehost/memory.low").read_text() == "340"
 
 
 def test_a_parent_of_ones_own(tmp_path: Path) -> None:

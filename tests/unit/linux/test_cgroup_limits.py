@@ -35,10 +35,12 @@ class Tree:
         self.block.mkdir()
 
     def unified(self) -> Places:
-        zone = self.path / "zone"
-        zone.mkdir()
+        zone = self.path / "zonehost/i1/z1/zone"
+        zone.mkdir(parents=True)
         for name in UNIFIED_FILES.split():
             (zone / name).write_text("")
+        for level in list(zone.parents)[:3]:
+            (level / "memory.low").write_text("0")
         return Places(str(zone), dict.fromkeys(("memory", "cpu", "cpuset", "pids", "io"), str(zone)), {})
 
     def legacy(self) -> Places:
@@ -57,7 +59,12 @@ class Tree:
         (self.block / "sda/queue/scheduler").write_text("none [bfq]\n")
 
     def written(self) -> dict[str, str]:
-        return {path.name: path.read_text() for path in self.path.rglob("*.*") if path.is_file() and path.read_text()}
+        """Of the files in the zone's own groups that are not empty."""
+        own = [path for path in self.path.rglob("*.*") if path.is_file() and path.parent.name in ("zone", "id")]
+        return {path.name: path.read_text() for path in own if path.read_text()}
+
+    def protections(self) -> dict[str, int]:
+        return {path.parent.name: int(path.read_text() or 0) for path in self.path.rglob("memory.low")}
 
 
 @pytest.fixture
@@ -73,6 +80,23 @@ def test_unified_writes_only_what_is_asked_into_a_fresh_group(tree: Tree) -> Non
 def test_unified_swap_is_the_part_above_memory(tree: Tree) -> None:
     apply(Limits(memory=GIB, memory_swap=3 * GIB, memory_reservation=4096), tree.unified(), fresh=True)
     assert tree.written() == {"memory.max": str(GIB), "memory.swap.max": str(2 * GIB), "memory.low": "4096"}
+
+
+def test_unified_reservation_is_shared_out_from_above(tree: Tree) -> None:
+    places = tree.unified()
+    for level in ("i1", "zonehost"):
+        next(tree.path.rglob(level), tree.path).joinpath("memory.low").write_text("5000")
+    apply(Limits(memory_reservation=4096), places, fresh=True)
+    assert tree.protections() == {"zone": 4096, "z1": 4096, "i1": 9096, "zonehost": 9096}
+
+
+def test_unified_reservation_may_change(tree: Tree) -> None:
+    places = tree.unified()
+    apply(Limits(memory_reservation=4096), places, fresh=True)
+    apply(Limits(memory_reservation=1024), places, fresh=False)
+    assert tree.protections() == {"zone": 1024, "z1": 1024, "i1": 1024, "zonehost": 1024}
+    apply(Limits(memory_reservation=2048), places, fresh=False)
+    assert set(tree.protections().values()) == {2048}
 
 
 def test_unified_cpu(tree: Tree) -> None:
