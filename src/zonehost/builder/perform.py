@@ -21,6 +21,8 @@ from zonehost.ports.builder import CommandFailed
 from zonehost.ports.workshop import RunOrder
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from zonehost.builder.console import Voice
     from zonehost.builder.plan import Plan
     from zonehost.builder.state import StageState
@@ -117,7 +119,7 @@ class Performer:
     async def _copy(self, step: CopyStep, state: StageState, bound: int | None) -> StageState:
         layers = await self._resolver.layers_of(step.origin, state.platform) if step.origin else None
         selection = Selection(
-            layers=layers,
+            trees=None if layers is None else self._work.layers.stack(layers),
             paths=step.sources,
             ignore=self._plan.ignore if layers is None else (),
             exclude=step.exclude,
@@ -138,16 +140,17 @@ class Performer:
         for name, text in step.contents:
             files.append((await self._work.files.write(self._build, text.encode(), 0o644), name))
         placement = Placement(
-            base=state.layers,
+            base=self._work.layers.stack(state.layers),
             destination=step.destination,
             owner=step.owner,
             mode=step.mode,
             link=step.link,
             unpack=step.name == "ADD" and step.unpack is not False,
             unpack_files=bool(step.unpack),
+            epoch=self._plan.epoch,
         )
-        whole = _with_files(selection, files)
-        layer, size = await self._commit(await self._work.files.place(self._build, whole, placement))
+        whole = msgspec.structs.replace(selection, files=tuple(files))
+        layer, size = await self._take_in(self._work.files.copy(self._build, whole, placement), state)
         self._remember(key, words, layer, size, time.monotonic() - began, ())
         return state.with_history(words, self._plan.created, layer=layer)
 
@@ -168,13 +171,15 @@ class Performer:
         cached = self._cached(key, bound)
         if cached is not None:
             return state.with_history(words, self._plan.created, layer=cached.layer)
-        upper = await self._work.files.make_folder(self._build, state.layers, step.path)
-        layer, size = await self._commit(upper) if upper else ("", 0)
+        base = self._work.layers.stack(state.layers)
+        archive = await self._work.files.make_folder(base, step.path, self._plan.epoch)
+        layer, size = await self._take_in(_once(archive), state) if archive is not None else ("", 0)
         self._remember(key, words, layer, size, 0.0, ())
         return state.with_history(words, self._plan.created, layer=layer)
 
-    async def _commit(self, upper: str) -> tuple[str, int]:
-        layer = await self._work.layers.commit(upper, epoch=self._plan.epoch)
+    async def _take_in(self, archive: AsyncIterator[bytes], state: StageState) -> tuple[str, int]:
+        layer = await self._work.layers.unpack(archive)
+        await self._work.layers.settle((*state.layers, layer.diff_id))
         return layer.diff_id, layer.size
 
     def _cached(self, key: str, bound: int | None) -> CachedStep | None:
@@ -209,5 +214,5 @@ class Performer:
         self._work.cache.put(step)
 
 
-def _with_files(selection: Selection, files: list[tuple[str, str]]) -> Selection:
-    return msgspec.structs.replace(selection, files=tuple(files))
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -97,7 +97,9 @@ class Resolver:
                 layers = await self.layers_of(mount.origin, state.platform) if mount.origin else None
                 source = absolute(mount.source, "/")
                 selection = Selection(
-                    layers=layers, paths=(source,), ignore=self._plan.ignore if layers is None else ()
+                    trees=None if layers is None else self._work.layers.stack(layers),
+                    paths=(source,),
+                    ignore=self._plan.ignore if layers is None else (),
                 )
                 digests.append(await self._work.files.digest(self._build, selection))
                 if layers is None:

@@ -5,7 +5,7 @@ All that belongs to one build is found by its id and goes with `discard`, which 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,27 +13,28 @@ import msgspec
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Files to copy: `layers` (diff ids, lowest first) are one tree; None is the build's context.
+    """Files to copy: `trees` (what `Layers.stack` gives) are one tree; None is the build's context.
 
     `paths` are written as COPY's sources, wildcards included; `ignore` and `exclude` are patterns as in .dockerignore,
-    the first for the whole tree, the second below each source. `files` are names that `fetch` or `write` gave.
+    the first for the whole tree, the second below each source. `files` are pairs of a file that `fetch` or `write`
+    gave, and the name that it gets.
     """
 
-    layers: tuple[str, ...] | None = None
+    trees: tuple[str, ...] | None = None
     paths: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     parents: bool = False
     files: tuple[tuple[str, str], ...] = ()
-    """Pairs of a file of the build and the name that it gets."""
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """Where copied files go: into a layer over `base` (diff ids, lowest first).
+    """Where copied files go: into a layer over `base` (what `Layers.stack` gives).
 
     `destination` is absolute; a slash at its end says that it is a directory. `owner` is as in --chown, resolved inside
     the base; empty keeps the owners of another image's files and gives the context's to root. `mode` is as in --chmod.
-    `link` ignores what the base has there, so that the layer fits on any other base.
+    `link` ignores what the base has there, so that the layer fits on any other base. `unpack` and `unpack_files` unpack
+    archives among the selection's paths and files, as ADD does. `epoch` (seconds) is the latest time a file may bear.
     """
 
     base: tuple[str, ...]
@@ -42,9 +43,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = ""
     link: bool = False
     unpack: bool = False
-    """Unpack archives among `paths`, as ADD does."""
     unpack_files: bool = False
-    """Unpack archives among `files`."""
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,19 @@ class BuildFiles(Protocol):
             InvalidParameter: a source is not there, in Docker's words.
         """
 
-    async def place(self, build: str, selection: Selection, placement: Placement) -> str:
-        """Copy what is selected; the host path of a directory to be committed as a layer.
+    def copy(self, build: str, selection: Selection, placement: Placement) -> AsyncIterator[bytes]:
+        """What is selected, as the archive of a layer.
 
         Raises:
             InvalidParameter: a source is not there, or cannot go where it should.
         """
 
-    async def make_folder(self, build: str, base: tuple[str, ...], path: str) -> str | None:
-        """A directory to be committed as a layer that holds the folder `path`; None if the base has it already."""
+    async def make_folder(self, base: tuple[str, ...], path: str, epoch: int | None) -> bytes | None:
+        """The archive of a layer that holds the folder `path`; None if the base has it already.
+
+        Raises:
+            InvalidParameter: something else is there.
+        """
 
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """Keep a small file until the build ends; its host path."""

@@ -1,0 +1,79 @@
+"""Files from http and https servers, for ADD."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+import aiohttp
+from yarl import URL
+
+from zonehost.errors import InvalidParameter, Unavailable
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+_CHUNK: Final = 256 << 10
+_FILE_NAME: Final = re.compile(r"filename=\"?([^\";]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What came: the name that the server or the address gives it, the digest and the size."""
+
+    name: str
+    digest: str
+    size: int
+
+
+async def download(url: str, path: str, agent: str) -> Download:
+    """Get a file. Its time is what the server says of its last change, or the epoch.
+
+    Raises:
+        InvalidParameter: the address cannot be. Unavailable: the server does not give it.
+    """
+    try:
+        address = URL(url)
+    except ValueError as error:
+        raise InvalidParameter(f"invalid URL {url}: {error}") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise InvalidParameter(f"invalid URL {url}")
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT, headers={"User-Agent": agent}, auto_decompress=False) as session,
+            session.get(address) as response,
+        ):
+            if response.status != 200:
+                raise Unavailable(f"error downloading {url}: {response.status} {response.reason}")
+            with Path(path).open("wb") as file:
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    file.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+            time = _time(response.headers.get("Last-Modified", ""))
+            name = _name(response)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(f"error downloading {url}: {error}") from error
+    Path(path).chmod(0o600)
+    os.utime(path, (time, time))
+    return Download(name, f"sha256:{digest.hexdigest()}", size)
+
+
+def _name(response: aiohttp.ClientResponse) -> str:
+    match = _FILE_NAME.search(response.headers.get("Content-Disposition", ""))
+    name = match[1] if match else unquote(response.url.path)
+    return posixpath.basename(name)
+
+
+def _time(text: str) -> float:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return 0.0

@@ -1,0 +1,127 @@
+"""The files of all builds of an instance, below one directory of the host."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from zonehost.drivers.builds.fetch import download
+from zonehost.drivers.builds.jobs import Work
+from zonehost.linux import jobs
+from zonehost.linux.forkserver import ForkServer
+from zonehost.ports.build_files import Fetched, Placement, Selection
+from zonehost.tar.reader import Bounds
+
+_JOBS: Final = "zonehost.drivers.builds.jobs"
+_CACHES: Final = "caches"
+_SCRATCH: Final = "scratch"
+_CONTEXT: Final = "context"
+
+
+class BuildFolder:
+    """Implements `ports.build_files`. `root` is a directory of its own."""
+
+    def __init__(self, root: str, forks: ForkServer, agent: str, bounds: Bounds | None = None) -> None:
+        self._root = root
+        self._forks = forks
+        self._agent = agent
+        self._bounds = bounds or Bounds()
+
+    async def receive(self, build: str, archive: AsyncIterable[bytes]) -> None:
+        """See `BuildFiles.receive`."""
+        folder = self._folder(build)
+        Path(folder).mkdir(mode=0o700, parents=True)
+        arguments = {"folder": folder, "bounds": {"entries": self._bounds.entries, "size": self._bounds.size}}
+        await jobs.run(self._forks, f"{_JOBS}:receive", arguments, archive=archive)
+
+    async def read(self, build: str, path: str) -> bytes | None:
+        """See `BuildFiles.read`."""
+        found = await self._run("read", self._work(build, names=(path,)))
+        return None if found is None else base64.b64decode(found)
+
+    async def digest(self, build: str, selection: Selection) -> str:
+        """See `BuildFiles.digest`."""
+        return str(await self._run("digest", self._work(build, selection=selection)))
+
+    def copy(self, build: str, selection: Selection, placement: Placement) -> AsyncIterator[bytes]:
+        """See `BuildFiles.copy`."""
+        work = self._work(build, selection=selection, placement=placement)
+        return jobs.stream(self._forks, f"{_JOBS}:copy", msgspec.to_builtins(work))
+
+    async def make_folder(self, base: tuple[str, ...], path: str, epoch: int | None) -> bytes | None:
+        """See `BuildFiles.make_folder`."""
+        placement = Placement(base=base, destination=path, epoch=epoch)
+        found = await self._run("make_folder", self._work("", placement=placement))
+        return None if found is None else base64.b64decode(found)
+
+    async def write(self, build: str, data: bytes, mode: int) -> str:
+        """See `BuildFiles.write`."""
+        path = Path(self._new_file(build))
+        path.write_bytes(data)
+        path.chmod(mode)
+        return str(path)
+
+    async def fetch(self, build: str, url: str) -> Fetched:
+        """See `BuildFiles.fetch`."""
+        path = self._new_file(build)
+        found = await download(url, path, self._agent)
+        return Fetched(path, found.name, found.digest, found.size)
+
+    async def context_folder(self, build: str, ignore: tuple[str, ...]) -> str:
+        """See `BuildFiles.context_folder`."""
+        path = Path(self._folder(build), _CONTEXT)
+        if not path.exists():
+            await self._run("unpack", self._work(build, names=(_CONTEXT,), selection=Selection(ignore=ignore)))
+        return str(path)
+
+    async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
+        """See `BuildFiles.cache_folder`."""
+        path = Path(self._root, _CACHES, hashlib.sha256(f"{name}\0{uid}:{gid}".encode()).hexdigest()[:32])
+        if not path.exists():
+            path.mkdir(parents=True)
+            path.chmod(mode)
+            os.chown(path, uid, gid)
+        return str(path)
+
+    async def discard(self, build: str) -> None:
+        """See `BuildFiles.discard`."""
+        if Path(self._folder(build)).exists():
+            await jobs.run(self._forks, f"{_JOBS}:remove", self._folder(build))
+
+    async def survey(self) -> frozenset[str]:
+        """See `BuildFiles.survey`."""
+        root = Path(self._root)
+        (root / _SCRATCH).mkdir(parents=True, exist_ok=True)
+        return frozenset(path.name for path in root.iterdir() if path.name not in (_CACHES, _SCRATCH))
+
+    def _folder(self, build: str) -> str:
+        return f"{self._root}/{build}"
+
+    def _new_file(self, build: str) -> str:
+        return f"{self._folder(build)}/file-{secrets.token_hex(8)}"
+
+    def _work(
+        self,
+        build: str,
+        *,
+        selection: Selection | None = None,
+        placement: Placement | None = None,
+        names: tuple[str, ...] = (),
+    ) -> Work:
+        return Work(
+            folder=self._folder(build),
+            scratch=f"{self._root}/{_SCRATCH}",
+            selection=selection or Selection(),
+            placement=placement,
+            names=names,
+        )
+
+    async def _run(self, job: str, work: Work) -> Any:
+        return await jobs.run(self._forks, f"{_JOBS}:{job}", msgspec.to_builtins(work))

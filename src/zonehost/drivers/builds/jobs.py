@@ -1,0 +1,172 @@
+"""What the fork server runs for this driver; arguments and answers are JSON, descriptors as `linux.jobs` has them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from zonehost.domain.path_patterns import PatternList
+from zonehost.drivers.builds import choose, index
+from zonehost.drivers.builds.choose import Source
+from zonehost.drivers.builds.layout import Layout
+from zonehost.drivers.builds.trees import DiskTree, IndexTree, Item, SourceTree
+from zonehost.errors import InvalidParameter
+from zonehost.linux import overlay
+from zonehost.linux.jobs import answering, chunks
+from zonehost.linux.scratch import privately
+from zonehost.ports.build_files import Placement, Selection
+from zonehost.tar import entry
+from zonehost.tar.entry import Entry, relative
+from zonehost.tar.extract import Extractor, write
+from zonehost.tar.reader import Bounds
+from zonehost.tar.scan import Found, reading
+from zonehost.tar.tree import Tree
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments of all jobs but `receive`; each uses what it needs. `scratch` is an empty folder to mount on."""
+
+    folder: str
+    scratch: str
+    selection: Selection = Selection()
+    placement: Placement | None = None
+    names: tuple[str, ...] = ()
+
+
+@answering
+def receive(arguments: Any, fds: list[int]) -> None:
+    """Keep a context."""
+    index.keep(chunks(fds[0]), arguments["folder"], msgspec.convert(arguments["bounds"], Bounds))
+
+
+@answering
+def read(arguments: Any, fds: list[int]) -> str | None:
+    """A small file of the context, in base 64; None if there is none."""
+    work = msgspec.convert(arguments, Work)
+    tree = _context(work.folder, PatternList(()))
+    found = choose.find_file(tree, work.names[0])
+    if found is None:
+        return None
+    if found.member.size > choose.LARGEST_DOCKERFILE:
+        raise InvalidParameter(f"{work.names[0]} is larger than {choose.LARGEST_DOCKERFILE} bytes")
+    return base64.b64encode(b"".join(found.content())).decode()
+
+
+@answering
+def digest(arguments: Any, fds: list[int]) -> str:
+    """A digest of what is selected."""
+    work = msgspec.convert(arguments, Work)
+    return choose.digest(_source(work), work.selection)
+
+
+@answering
+def copy(arguments: Any, fds: list[int]) -> None:
+    """The archive of a layer with what is selected."""
+    work = msgspec.convert(arguments, Work)
+    assert work.placement is not None
+    tree = _source(work)
+    base = _tree(() if work.placement.link else work.placement.base, work.scratch, "base")
+    sources = choose.choose(tree, work.selection)
+    files = [_file(path, name) for path, name in work.selection.files]
+    exclude = PatternList(work.selection.exclude)
+    _send(fds[0], Layout(base, work.placement).copies(tree, sources, files, exclude))
+
+
+@answering
+def make_folder(arguments: Any, fds: list[int]) -> str | None:
+    """The archive of a layer with a folder, in base 64; None if the base has it."""
+    work = msgspec.convert(arguments, Work)
+    assert work.placement is not None
+    base = _tree(work.placement.base, work.scratch, "base")
+    if choose.is_folder(base, work.placement.destination):
+        return None
+    return base64.b64encode(b"".join(Layout(base, work.placement).folder())).decode()
+
+
+@answering
+def unpack(arguments: Any, fds: list[int]) -> None:
+    """The context as a folder."""
+    work = msgspec.convert(arguments, Work)
+    os.umask(0)
+    target = f"{work.folder}/{work.names[0]}"
+    Path(target).mkdir(mode=0o755)
+    root = os.open(target, _FOLDER)
+    tree = Tree(root)
+    extractor = Extractor(tree, _occupied, (0, 0))
+    for item in _context(work.folder, PatternList(work.selection.ignore)).walk(b""):
+        extractor.put(relative(item.member.name), item.member, item.content())
+    extractor.finish()
+    tree.close()
+    os.close(root)
+
+
+@answering
+def remove(folder: Any, fds: list[int]) -> None:
+    """Remove a folder with all in it."""
+    shutil.rmtree(folder)
+
+
+def _occupied(holder: int, where: bytes, base: bytes, is_folder: bool, member: Entry) -> None:
+    raise InvalidParameter(f"the context has two files of one name: {entry.shown(member.name)}")
+
+
+def _source(work: Work) -> SourceTree:
+    if work.selection.trees is not None:
+        return _tree(work.selection.trees, work.scratch, "source")
+    return _context(work.folder, PatternList(work.selection.ignore))
+
+
+def _context(folder: str, ignore: PatternList) -> IndexTree:
+    archive = os.open(f"{folder}/{index.ARCHIVE}", os.O_RDONLY | os.O_CLOEXEC)
+    return IndexTree(index.read_index(folder), archive, ignore)
+
+
+def _tree(trees: tuple[str, ...], scratch: str, name: str) -> DiskTree:
+    """Layer trees as one, read-only; the process gets a mount namespace of its own the first time."""
+    covered = Path(scratch, "covered")
+    if not covered.exists():
+        privately(scratch)
+        covered.mkdir()
+    place = covered / name
+    place.mkdir()
+    if len(trees) == 1:
+        # Alone there would be no overlay, and whiteouts of the tree would be seen as files.
+        (place / "nothing").mkdir(mode=0o755)
+        trees = (f"{place}/nothing", *trees)
+    (place / "mounts").mkdir()
+    return DiskTree(overlay.assemble(trees, None, scratch=f"{place}/mounts"))
+
+
+def _file(path: str, name: str) -> Source:
+    """A file of the build itself."""
+    status = Path(path).stat()
+    member = Entry(name=os.fsencode(name), mode=status.st_mode & 0o7777, size=status.st_size, mtime=status.st_mtime_ns)
+
+    def content() -> Iterator[memoryview]:
+        holder = os.open(Path(path).parent, _FOLDER)
+        try:
+            with reading(Found(member, holder, os.fsencode(Path(path).name))) as pieces:
+                yield from pieces
+        finally:
+            os.close(holder)
+
+    return Source(os.fsencode(name), b"", Item(member, content, lambda: b""))
+
+
+def _send(fd: int, pieces: Iterator[bytes]) -> None:
+    """Write small pieces in large ones."""
+    batch = bytearray()
+    for piece in pieces:
+        batch += piece
+        if len(batch) >= 1 << 18:
+            write(fd, memoryview(batch))
+            batch = bytearray()
+    write(fd, memoryview(batch))
