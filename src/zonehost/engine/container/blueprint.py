@@ -143,7 +143,7 @@ def image_mounts(host: Host, record: Container) -> tuple[ImageMount, ...]:
     """
     return tuple(
         ImageMount(
-            layers=tuple(host.layers.path(layer) for layer in host.images.find(point.source).layers),
+            layers=host.layers.stack(host.images.find(point.source).layers),
             destination=point.destination,
             subpath=point.subpath,
         )

@@ -20,6 +20,7 @@ async def take_in(
     """
     layers = tuple(layers)
     image_id = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    await host.layers.settle(tuple(layer.diff_id for layer in layers))
     now = host.clock.now()
     known = host.images.get(image_id)
     image = known or Image(
