@@ -1,0 +1,67 @@
+"""The daemon as the command reaches it: HTTP over the unix socket that DOCKER_HOST names.
+
+Owns the connection and the reading of errors; knows nothing of what is asked.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from zonehost.errors import InvalidParameter, SystemFailure, Unavailable
+
+DEFAULT: Final = "unix:///run/zonehost/docker.sock"
+_CLIENT_ERRORS: Final = range(400, 500)
+
+
+class Endpoint:
+    """One daemon."""
+
+    def __init__(self, host: str | None = None) -> None:
+        """`host` wins over DOCKER_HOST.
+
+        Raises:
+            InvalidParameter: it is not a unix socket.
+        """
+        self._host = host or os.environ.get("DOCKER_HOST") or DEFAULT
+        scheme, _, self._path = self._host.partition("://")
+        if scheme != "unix" or not self._path:
+            raise InvalidParameter(f'host "{self._host}": this command speaks to unix:// sockets only')
+
+    def post(self, path: str, body: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        """Send `body` as it comes; the answer's JSON documents, one a line.
+
+        Raises:
+            Unavailable: the daemon cannot be reached. InvalidParameter, SystemFailure: it refused or failed.
+        """
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = self._connect()
+        try:
+            headers = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
+            connection.request("POST", path, iter(body), headers, encode_chunked=True)
+            answer = connection.getresponse()
+            if answer.status != http.HTTPStatus.OK:
+                message = json.loads(answer.read())["message"]
+                raise InvalidParameter(message) if answer.status in _CLIENT_ERRORS else SystemFailure(message)
+            for line in answer:
+                document = json.loads(line)
+                if "error" in document:
+                    raise SystemFailure(document["error"])
+                yield document
+        except OSError as error:
+            raise Unavailable(f"the daemon at {self._host} went away: {error}") from error
+        finally:
+            connection.close()
+
+    def _connect(self) -> socket.socket:
+        channel = socket.socket(socket.AF_UNIX)
+        try:
+            channel.connect(self._path)
+        except OSError as error:
+            channel.close()
+            raise Unavailable(f"cannot reach the daemon at {self._host}: {error.strerror}") from error
+        return channel
