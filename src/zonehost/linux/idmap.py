@@ -33,16 +33,18 @@ class Lease:
     first: int
 
 
-def lease(path: str) -> Lease:
-    """A range that nobody holds; `path` is the machine's lock file, made if it is missing.
+def lease(path: str, start: int | None = None) -> Lease:
+    """A range that nobody holds, the first from the number `start` on, or from anywhere.
+
+    `path` is the machine's lock file, made if it is missing.
 
     Raises:
         Unavailable: every range is lent.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    start = random.randrange(RANGES)
+    begin = random.randrange(RANGES) if start is None else start
     for step in range(RANGES):
-        number = (start + step) % RANGES
+        number = (begin + step) % RANGES
         request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)
         try:
             fcntl.fcntl(fd, fcntl.F_OFD_SETLK, request)

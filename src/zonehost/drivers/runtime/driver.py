@@ -201,6 +201,14 @@ class ZoneRuntime:
         running = tuple(Running(z.id, z.pid, z.record.keeper, z.record.first_id) for z in self._zones.values())
         return Survey(running, tuple(ended), frozenset(remains))
 
+    async def close(self) -> None:
+        """Let go of all zones, which live on."""
+        for zone in self._zones.values():
+            await zone.settled()
+            self._endings.forget(zone)
+            zone.close()
+        self._zones.clear()
+
     def _make_group(self, group: Group, blueprint: Blueprint) -> None:
         group.create()
         self._devices.apply(blueprint, group)

@@ -27,6 +27,10 @@ class Endings:
         """Tell the end of this zone when it comes, once."""
         asyncio.get_running_loop().add_reader(zone.guard, self._end, zone)
 
+    def forget(self, zone: Zone) -> None:
+        """Tell its end no more."""
+        asyncio.get_running_loop().remove_reader(zone.guard)
+
     async def each(self) -> AsyncIterator[Exit]:
         """Every end, as it happens."""
         while True:

@@ -18,7 +18,9 @@ from zonehost.drivers.runtime.jobs import admit, failure
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.report import Said
 from zonehost.errors import Conflict, ZonehostError
+from zonehost.linux import pidfd
 from zonehost.linux.forkserver import Child, ForkServer
+from zonehost.ports.streams import Streams
 
 _JOB: Final = "zonehost.drivers.runtime.exec_job:run"
 
@@ -28,8 +30,10 @@ class Execution:
 
     def __init__(self, pid: int, child: Child, streams: PipeStreams) -> None:
         self.pid = pid
-        self.streams = streams
+        self.streams: Streams = streams
         self._child = child
+        self._process = pidfd.find(pid)
+        child.exited.add_done_callback(self._let_go)
 
     async def resize(self, rows: int, columns: int) -> None:
         """As `RunningExec.resize`."""
@@ -37,9 +41,19 @@ class Execution:
             raise Conflict("the exec process has no terminal")
         self.streams.resize(rows, columns)
 
+    async def kill(self, signal: int) -> None:
+        """As `RunningExec.kill`."""
+        if self._process is not None:
+            pidfd.send(self._process, signal)
+
     async def wait(self) -> int:
         """As `RunningExec.wait`."""
         return await asyncio.shield(self._child.exited)
+
+    def _let_go(self, _: asyncio.Future[int]) -> None:
+        if self._process is not None:
+            os.close(self._process)
+            self._process = None
 
 
 class Executions:
