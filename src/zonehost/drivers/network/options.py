@@ -44,7 +44,7 @@ class BridgeOptions:
 
 @dataclass(frozen=True, slots=True)
 class MacvlanOptions:
-    """What may be said of a macvlan network; without a parent the zones see only each other."""
+    """What may be said of a macvlan network; the parent is a link of the host."""
 
     parent: str = ""
     mode: str = "bridge"
@@ -103,6 +103,8 @@ def macvlan_options(network: Network) -> MacvlanOptions:
         prefix=_matching(given, _NETWORK + "container_iface_prefix", _PREFIX, "eth"),
     )
     _refuse_rest(given)
+    if not options.parent:
+        raise InvalidParameter("a macvlan network needs the option parent=INTERFACE")
     return options
 
 
