@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 
-from zonehost.errors import SystemFailure
+log = logging.getLogger(__name__)
 
 
 def notify(state: str) -> None:
     """Send `state` ("READY=1", "STOPPING=1", "STATUS=…") to the socket in NOTIFY_SOCKET; nothing where there is none.
 
-    Raises:
-        SystemFailure: the manager named a socket that cannot be reached.
+    A manager that has gone is no reason to end: that is logged.
     """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
@@ -23,4 +23,4 @@ def notify(state: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.sendto(state.encode(), place)
     except OSError as error:
-        raise SystemFailure(f"cannot notify {address}: {error.strerror}") from error
+        log.warning("cannot notify %s: %s", address, error.strerror)
