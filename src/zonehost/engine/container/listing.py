@@ -73,8 +73,11 @@ async def list_containers(host: Host, request: ListRequest) -> tuple[Listed, ...
             found.append(record)
     sizes = await sizes_of(host, found) if request.size else {}
     now = host.clock.now()
+    names: dict[tuple[str, str], str] = {}
     return tuple(
-        Listed(record, image_name(host, record), describe(record.state, now), *sizes.get(record.id, (None, None)))
+        Listed(
+            record, _name_once(host, record, names), describe(record.state, now), *sizes.get(record.id, (None, None))
+        )
         for record in found
     )
 
@@ -88,6 +91,14 @@ def image_name(host: Host, record: Container) -> str:
         return asked if host.images.find(asked).id == record.image else record.image
     except (NotFound, InvalidParameter):
         return record.image
+
+
+def _name_once(host: Host, record: Container, names: dict[tuple[str, str], str]) -> str:
+    """The image's name, looked up once for all containers of a list that were made alike."""
+    key = (record.config.image, record.image)
+    if key not in names:
+        names[key] = image_name(host, record)
+    return names[key]
 
 
 def _window(host: Host, filters: Filters) -> Iterable[Container]:
