@@ -40,7 +40,7 @@ class MemoryNetworking:
         self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:
         self._subnets += 1
-        pools = [Pool(subnet=f"10.9.{self._subnets}.0/24", gateway=f"10.9.{self._subnets}.1")] if ipv4 else []
+        pools = [Pool(subnet=f"10.{self._subnets}.0.0/16", gateway=f"10.{self._subnets}.0.1")] if ipv4 else []
         if ipv6:
             pools.append(Pool(subnet=f"fd09:{self._subnets}::/64", gateway=f"fd09:{self._subnets}::1"))
         return tuple(pools)

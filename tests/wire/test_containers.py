@@ -78,7 +78,7 @@ async def test_a_running_container_shows_its_ports_and_networks(peer: Peer) -> N
     assert {"PrivatePort": 443, "Type": "tcp"} in listed["Ports"]
     assert {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"} in listed["Ports"]
     network = (await peer.ask("GET", "/networks/bridge")).body
-    assert network["Containers"][found["Id"]]["IPv4Address"] == f"{bridge['IPAddress']}/24"
+    assert network["Containers"][found["Id"]]["IPv4Address"] == f"{bridge['IPAddress']}/16"
 
 
 async def test_the_words_of_a_status_tell_the_time(peer: Peer) -> None:
