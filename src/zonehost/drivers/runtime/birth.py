@@ -138,6 +138,7 @@ class _Birth:
         for fd in self._inherited:
             os.set_inheritable(fd, True)
         argv = conmon.command(self._blueprint, folder, crun, self._plan.crun_root)
+        os.chdir(folder.path)  # where conmon leaves a file `oom` when the kernel ran out of the zone's memory
         os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage))
 
     def _mqueue(self, stage: Stage) -> str:
