@@ -57,3 +57,18 @@ def prctl(operation: int, value: int | bytes) -> None:
         OSError: it failed.
     """
     call("prctl", operation, value, 0, 0, 0)
+
+
+_STACK: Final = ctypes.create_string_buffer(16384)
+
+
+def clone_paused(flags: int) -> int:
+    """The pid of a new process (clone(2)) that does nothing but pause(2), on a stack that all such processes share.
+
+    It may share this one's memory: it never returns to any code, and the stack holds nothing that it needs.
+
+    Raises:
+        OSError: it failed.
+    """
+    top = (ctypes.addressof(_STACK) + len(_STACK)) & ~15
+    return _checked(_libc.clone(_libc.pause, ctypes.c_void_p(top), flags, None))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from zonehost.drivers.runtime.birth import Neighbour
@@ -33,8 +32,7 @@ class Zone:
     async def settled(self) -> None:
         """Wait until the keeper has left the zone's own cgroup, in which it was born, for its place beside it."""
         if self.settling is not None:
-            with suppress(ProcessLookupError, FileNotFoundError):  # it ended first
-                await asyncio.shield(self.settling)
+            await asyncio.shield(self.settling)
 
     @property
     def neighbour(self) -> Neighbour:

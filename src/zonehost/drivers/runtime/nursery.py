@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 
 from zonehost.domain.blueprint import Blueprint
 from zonehost.drivers.runtime.birth import Plan
@@ -65,7 +66,7 @@ class Nursery:
             except BaseException:
                 os.close(guard)
                 raise
-        zone.settling = asyncio.ensure_future(asyncio.to_thread(group.move, child.pid, Part.KEEPER))
+        zone.settling = asyncio.ensure_future(_settle(group, child.pid))
         return zone
 
     async def _fork(self, plan: Plan, report: socket.socket, group: Group) -> Child:
@@ -94,6 +95,11 @@ class Nursery:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _settle(group: Group, keeper: int) -> None:
+    with suppress(ProcessLookupError, FileNotFoundError):  # the zone may have ended and be gone
+        await asyncio.to_thread(group.move, keeper, Part.KEEPER)
 
 
 def _plumbing(plumb: Plumb | None, netns: int) -> asyncio.Future[None]:
