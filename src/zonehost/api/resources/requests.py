@@ -32,8 +32,12 @@ class ContainerCreate(Config, frozen=True, kw_only=True, rename=docker_name):
 
 
 class ExecCreate(_Body, frozen=True, kw_only=True):
-    """`POST /containers/{id}/exec`."""
+    """`POST /containers/{id}/exec`. Docker's Python client repeats the container here; the path is what counts.
 
+    `detach` is said again, and for good, by ExecStart.
+    """
+
+    container: str = ""
     attach_stdin: bool = False
     attach_stdout: bool = False
     attach_stderr: bool = False
