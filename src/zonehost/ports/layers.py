@@ -6,7 +6,7 @@ digest of the layer's uncompressed archive.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
 from zonehost.domain.image import Layer
@@ -17,6 +17,24 @@ class Layers(Protocol):
 
     def path(self, diff_id: str) -> str:
         """The host path of the layer's tree, in overlay form."""
+
+    async def settle(self, diff_ids: Sequence[str]) -> None:
+        """Make ready what the layers of a new image, lowest first, take from each other. Idempotent.
+
+        An archive may name a file without its directories, or hold a hard link to a file that only a layer below has.
+        To be awaited before an image of these layers is recorded.
+
+        Raises:
+            InvalidParameter: a hard link leads to a file that no layer has.
+            NotFound: there is no such layer.
+        """
+
+    def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
+        """Host paths of the trees that a root of these layers is mounted from, lowest first: what `Root.layers` takes.
+
+        Raises:
+            NotFound: there is no such layer.
+        """
 
     def get(self, diff_id: str) -> Layer | None:
         """The layer, if it is here whole."""

@@ -6,9 +6,10 @@ import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, TypeVar
 
 _AHEAD: Final = 16
+_Chunk = TypeVar("_Chunk", bytes, memoryview)
 
 
 class Digester:
@@ -35,7 +36,7 @@ class Digester:
         self._thread.join()
         return f"sha256:{self._hash.hexdigest()}"
 
-    def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def watch(self, chunks: Iterable[_Chunk]) -> Iterator[_Chunk]:
         """Pass the chunks on, taking them in."""
         for chunk in chunks:
             self.update(chunk)

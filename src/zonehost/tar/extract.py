@@ -60,13 +60,24 @@ class Extractor:
         try:
             self._create(holder, base, real, name, member, content)
         except FileExistsError:
-            holder = self._tree.parent(name)[0]
-            mode = os.stat(base, dir_fd=holder, follow_symlinks=False).st_mode
-            self._make_room(holder, where, base, stat.S_ISDIR(mode), member)
-            if not stat.S_ISREG(mode):
-                self._tree.forget()
+            self.clear(name, member)
             self._create(self._tree.parent(name)[0], base, real, name, member, content)
         return real
+
+    def clear(self, name: bytes, member: Entry) -> None:
+        """Make room for a member, if anything stands in its place.
+
+        Raises:
+            OSError: the disk or the kernel failed.
+        """
+        holder, where, base = self._tree.parent(name)
+        try:
+            mode = os.stat(base, dir_fd=holder, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return
+        self._make_room(holder, where, base, stat.S_ISDIR(mode), member)
+        if not stat.S_ISREG(mode):
+            self._tree.forget()
 
     def finish(self) -> None:
         """Give directories what was put off.

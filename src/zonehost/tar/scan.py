@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from zonehost.tar.entry import Entry
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CHUNK: Final = 1 << 20
 _KINDS: Final = {
     stat.S_IFREG: entry.REGULAR,
     stat.S_IFDIR: entry.DIRECTORY,
@@ -99,17 +101,36 @@ class Scanner:
         return Found(member, holder, base)
 
 
-def open_file(found: Found) -> int:
-    """Open a regular file for reading.
+@contextmanager
+def reading(found: Found) -> Iterator[Iterator[memoryview]]:
+    """The content of a regular file, in as many bytes as its member's size says; nothing for other members.
+
+    A file that has become shorter is filled up with zeros, as GNU tar does; what it has become longer is left out.
 
     Raises:
         OSError: it is gone, or is something else now.
     """
+    if found.member.kind != entry.REGULAR or not found.member.size:
+        yield iter(())
+        return
     fd = os.open(found.base, _FILE, dir_fd=found.holder)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), found.base)
+        yield _contents(fd, found.member.size)
+    finally:
         os.close(fd)
-        raise FileNotFoundError(found.base)
-    return fd
+
+
+def _contents(fd: int, size: int) -> Iterator[memoryview]:
+    left = size
+    while left and (chunk := os.read(fd, min(_CHUNK, left))):
+        left -= len(chunk)
+        yield memoryview(chunk)
+    while left:
+        zeros = bytes(min(_CHUNK, left))
+        left -= len(zeros)
+        yield memoryview(zeros)
 
 
 def read_xattrs(file: bytes | int) -> dict[bytes, bytes]:

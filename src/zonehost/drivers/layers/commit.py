@@ -1,0 +1,61 @@
+"""Makes a layer of what a zone has changed: the upper directory of its overlay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+
+from zonehost.drivers.layers import whiteouts
+from zonehost.drivers.layers.staging import Facts, Staging
+from zonehost.errors import InvalidParameter
+from zonehost.tar import block, pax, writer
+from zonehost.tar.digest import Digester
+from zonehost.tar.entry import Entry, shown
+from zonehost.tar.scan import Scanner, reading
+
+
+def commit(upper: str, folder: str, epoch: int | None = None) -> Facts:
+    """Write the archive of an upper directory, unpacking it into the new folder of a layer on the way.
+
+    `epoch` (seconds) is the latest time that any file may bear. The process's umask is to be 0.
+
+    Raises:
+        InvalidParameter: a file cannot be in a layer; nothing remains.
+        OSError: the disk or the kernel failed; nothing remains.
+    """
+    root = os.open(upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    digester = Digester()
+    try:
+        with Staging(folder) as staging:
+
+            def note(raw: bytes) -> None:
+                digester.update(raw)
+                staging.note(raw)
+
+            for found in Scanner().walk(root):
+                with reading(found) as content:
+                    for member in _members(found.member, epoch):
+                        note(writer.header(member))
+                        staging.add(member, digester.watch(content))
+                        note(bytes(block.padding(member.size)))
+            note(writer.END)
+            return staging.finish(digester.finish(), digester.size)
+    finally:
+        os.close(root)
+
+
+def _members(found: Entry, epoch: int | None) -> Iterator[Entry]:
+    """What stands in the archive for a file of the upper directory."""
+    holder, slash, base = found.name.rpartition(b"/")
+    time = found.mtime if epoch is None else min(found.mtime, epoch * pax.SECOND)
+    if whiteouts.is_whiteout(found):
+        yield Entry(name=holder + slash + whiteouts.PREFIX + base, mode=0, mtime=time)
+        return
+    if base.startswith(whiteouts.PREFIX):
+        raise InvalidParameter(f"a layer cannot hold a file whose name begins with .wh.: /{shown(found.name)}")
+    member = whiteouts.unescaped(found)
+    yield msgspec.structs.replace(member, mtime=time)
+    if found.xattrs.get(whiteouts.OPAQUE_XATTR) == b"y":
+        yield Entry(name=found.name + b"/" + whiteouts.OPAQUE, mode=0, mtime=time)

@@ -1,0 +1,78 @@
+"""What the fork server runs for this driver; arguments and answers are JSON, descriptors as `linux.jobs` has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+import msgspec
+
+from zonehost.drivers.layers.below import complete as take_from_below
+from zonehost.drivers.layers.commit import commit as make_of_upper
+from zonehost.drivers.layers.pack import pack as packed
+from zonehost.drivers.layers.unpack import unpack as take_in
+from zonehost.linux.jobs import answering, chunks
+from zonehost.tar.extract import write
+from zonehost.tar.reader import Bounds
+
+
+class Unpacking(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments of `unpack`."""
+
+    folder: str
+    bounds: Bounds
+    diff_id: str | None
+
+
+@answering
+def unpack(arguments: Any, fds: list[int]) -> Any:
+    """A layer from an archive."""
+    wanted = msgspec.convert(arguments, Unpacking)
+    os.umask(0)
+    return msgspec.to_builtins(take_in(chunks(fds[0]), wanted.folder, wanted.bounds, wanted.diff_id))
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments of `commit`."""
+
+    upper: str
+    folder: str
+    epoch: int | None
+
+
+@answering
+def commit(arguments: Any, fds: list[int]) -> Any:
+    """A layer from an overlay's upper directory."""
+    wanted = msgspec.convert(arguments, Commit)
+    os.umask(0)
+    return msgspec.to_builtins(make_of_upper(wanted.upper, wanted.folder, wanted.epoch))
+
+
+@answering
+def pack(folder: Any, fds: list[int]) -> None:
+    """The archive of a layer, to the descriptor."""
+    for chunk in packed(folder):
+        write(fds[0], memoryview(chunk))
+
+
+@answering
+def remove(folder: Any, fds: list[int]) -> None:
+    """Remove a folder with all in it."""
+    shutil.rmtree(folder)
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments of `complete`."""
+
+    layer: str
+    below: tuple[str, ...]
+    folder: str
+
+
+@answering
+def complete(arguments: Any, fds: list[int]) -> bool:
+    """What a layer takes from those below it."""
+    wanted = msgspec.convert(arguments, Completion)
+    os.umask(0)
+    return take_from_below(wanted.layer, wanted.below, wanted.folder)

@@ -1,0 +1,153 @@
+"""The layers of an instance, in a directory of the host."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from zonehost.domain.image import Layer
+from zonehost.drivers.layers.below import depends
+from zonehost.drivers.layers.jobs import Commit, Completion, Unpacking
+from zonehost.drivers.layers.pack import read_facts
+from zonehost.drivers.layers.staging import TREE, Facts
+from zonehost.errors import InvalidParameter, NotFound
+from zonehost.linux import jobs
+from zonehost.linux.forkserver import ForkServer
+from zonehost.tar.reader import Bounds
+
+_JOBS: Final = "zonehost.drivers.layers.jobs"
+_ALGORITHM: Final = "sha256:"
+_COMPLETIONS: Final = "below"
+_ASIDE: Final = "aside-"
+"""Folders with this prefix are being made or removed; one that no call knows of is of a daemon that died."""
+
+
+class LayerPool:
+    """Implements `ports.layers`. `root` is a directory of its own, on one file system."""
+
+    def __init__(self, root: str, forks: ForkServer, bounds: Bounds | None = None) -> None:
+        self._root = root
+        self._forks = forks
+        self._bounds = bounds or Bounds()
+        self._facts: dict[str, Facts] = {}
+        self._completions: dict[tuple[str, str], str | None] = {}
+        """By chain of layers below and diff id: the tree of what is taken from below, or None for nothing."""
+
+    def path(self, diff_id: str) -> str:
+        """The host path of the layer's tree, in overlay form."""
+        return f"{self._folder(diff_id)}/{TREE}"
+
+    def get(self, diff_id: str) -> Layer | None:
+        """The layer, if it is here whole."""
+        facts = self._facts.get(diff_id)
+        return facts.layer if facts else None
+
+    async def unpack(self, archive: AsyncIterable[bytes], *, diff_id: str | None = None) -> Layer:
+        """Take in a layer archive."""
+        async with self._aside() as folder:
+            arguments = Unpacking(folder=folder, bounds=self._bounds, diff_id=diff_id)
+            told = await jobs.run(self._forks, f"{_JOBS}:unpack", msgspec.to_builtins(arguments), archive=archive)
+            return self._adopt(folder, told)
+
+    def pack(self, diff_id: str) -> AsyncIterator[bytes]:
+        """The layer's uncompressed archive, to the byte."""
+        self._known(diff_id)
+        return jobs.stream(self._forks, f"{_JOBS}:pack", self._folder(diff_id))
+
+    async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
+        """Make a layer of an overlay's upper directory."""
+        async with self._aside() as folder:
+            arguments = Commit(upper=upper, folder=folder, epoch=epoch)
+            told = await jobs.run(self._forks, f"{_JOBS}:commit", msgspec.to_builtins(arguments))
+            return self._adopt(folder, told)
+
+    async def settle(self, diff_ids: Sequence[str]) -> None:
+        """Make ready what the layers of a new image take from each other."""
+        for number, diff_id in enumerate(diff_ids):
+            key = _chain(diff_ids[:number]), diff_id
+            if number == 0 and self._known(diff_id).links:
+                raise InvalidParameter(f"layer {diff_id} has a hard link to a file that no layer has")
+            if number == 0 or not depends(self._known(diff_id)) or key in self._completions:
+                continue
+            async with self._aside() as folder:
+                below = self.stack(diff_ids[:number])
+                arguments = Completion(layer=self._folder(diff_id), below=below, folder=folder)
+                needed = await jobs.run(self._forks, f"{_JOBS}:complete", msgspec.to_builtins(arguments))
+                place = Path(self._folder(diff_id), _COMPLETIONS, key[0])
+                place.parent.mkdir(exist_ok=True)
+                if key not in self._completions:
+                    Path(folder).rename(place)
+                    self._completions[key] = f"{place}/{TREE}" if needed else None
+
+    def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
+        """Host paths of the trees that an image of these layers is made of, lowest first."""
+        trees = []
+        for number, diff_id in enumerate(diff_ids):
+            trees.append(self.path(diff_id))
+            if depends(self._known(diff_id)) and (tree := self._completions.get((_chain(diff_ids[:number]), diff_id))):
+                trees.append(tree)
+        return tuple(trees)
+
+    async def remove(self, diff_id: str) -> None:
+        """Remove it. Idempotent."""
+        if self._facts.pop(diff_id, None) is None:
+            return
+        for key in [key for key in self._completions if key[1] == diff_id]:
+            del self._completions[key]
+        async with self._aside() as folder:
+            Path(self._folder(diff_id)).rename(folder)
+
+    async def survey(self) -> frozenset[str]:
+        """Diff ids of all whole layers; what was half-made is removed."""
+        Path(self._root).mkdir(parents=True, exist_ok=True)
+        for folder in list(Path(self._root).iterdir()):
+            if folder.name.startswith(_ASIDE):
+                await self._clear(str(folder))
+            else:
+                facts = read_facts(str(folder))
+                self._facts[facts.layer.diff_id] = facts
+                for place in (folder / _COMPLETIONS).glob("*"):
+                    tree = place / TREE
+                    self._completions[place.name, facts.layer.diff_id] = str(tree) if tree.exists() else None
+        return frozenset(self._facts)
+
+    def _known(self, diff_id: str) -> Facts:
+        try:
+            return self._facts[diff_id]
+        except KeyError:
+            raise NotFound(f"no such layer: {diff_id}") from None
+
+    def _folder(self, diff_id: str) -> str:
+        return f"{self._root}/{diff_id.removeprefix(_ALGORITHM)}"
+
+    def _adopt(self, folder: str, told: Any) -> Layer:
+        """Give a new layer its name. Another call may have brought the same layer meanwhile; then that one stays."""
+        facts = msgspec.convert(told, Facts)
+        if facts.layer.diff_id not in self._facts:
+            Path(folder).rename(self._folder(facts.layer.diff_id))
+            self._facts[facts.layer.diff_id] = facts
+        return self._facts[facts.layer.diff_id].layer
+
+    @asynccontextmanager
+    async def _aside(self) -> AsyncIterator[str]:
+        """A path for a folder that is gone when this is left, unless it was renamed."""
+        folder = f"{self._root}/{_ASIDE}{secrets.token_hex(8)}"
+        try:
+            yield folder
+        finally:
+            await self._clear(folder)
+
+    async def _clear(self, folder: str) -> None:
+        if Path(folder).exists():
+            await jobs.run(self._forks, f"{_JOBS}:remove", folder)
+
+
+def _chain(diff_ids: Sequence[str]) -> str:
+    """A name for a stack of layers."""
+    return hashlib.sha256(" ".join(diff_ids).encode()).hexdigest()

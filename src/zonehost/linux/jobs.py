@@ -1,0 +1,217 @@
+"""Jobs of a fork server that answer with a value or an error, and take in or give out a stream of bytes.
+
+`run` and `stream` are the daemon's side. On the job's side, `answering` makes a job of a function, and `chunks` reads
+what the daemon sends. Bytes and the answer (JSON) go through pipes. A job whose caller goes away is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from zonehost import errors
+from zonehost.linux.forkserver import Child, ForkServer
+
+_PIPE_SIZE: Final = 1 << 20
+_CHUNK: Final = 1 << 20
+
+Job = Callable[[Any, list[int]], Any]
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    value: Any = None
+    error: str = ""
+    message: str = ""
+
+
+def answering(function: Job) -> Callable[[Any, list[int]], int]:
+    """A job that sends what the function returns, or the ZonehostError or OSError that it raises, to its caller.
+
+    The function gets the arguments, and the descriptors that `run` and `stream` name.
+    """
+
+    def job(arguments: Any, fds: list[int]) -> int:
+        answer, *rest = fds
+        try:
+            told = _Answer(value=function(arguments, rest))
+        except errors.ZonehostError as error:
+            told = _Answer(error=type(error).__name__, message=str(error))
+        except BrokenPipeError:
+            return 1  # nobody wants the stream any more
+        except OSError as error:
+            where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+            told = _Answer(error="SystemFailure", message=f"{where}: {error.strerror}".removeprefix(": "))
+        with os.fdopen(answer, "wb") as file:
+            file.write(msgspec.json.encode(told))
+        return 0
+
+    return job
+
+
+def chunks(fd: int) -> Iterator[bytes]:
+    """What comes through a descriptor, up to its end."""
+    while chunk := os.read(fd, _CHUNK):
+        yield chunk
+
+
+async def run(
+    server: ForkServer,
+    target: str,
+    arguments: Any,
+    fds: Sequence[int] = (),
+    *,
+    archive: AsyncIterable[bytes] | None = None,
+) -> Any:
+    """Run a job to its end: what it returned. It gets `fds`, and before them the end to read `archive` from.
+
+    Raises:
+        ZonehostError: the job raised it. SystemFailure: the job crashed.
+        Exception: what `archive` raised; the job is killed.
+    """
+    with _Pipe() as answer, _Pipe() as source:
+        if archive is None:
+            child = await server.fork(target, arguments, (answer.write, *fds))
+        else:
+            child = await server.fork(target, arguments, (answer.write, source.read, *fds))
+        answer.close_write()
+        source.close_read()
+        os.set_blocking(answer.read, False)
+        async with _supervised(child):
+            feeding = asyncio.create_task(_feed(source, archive, child)) if archive is not None else None
+            try:
+                told = await _everything(answer.read)
+                if feeding is not None and feeding.done():
+                    feeding.result()
+            finally:
+                if feeding is not None:
+                    await _cancelled(feeding)
+            return await _value(told, child)
+
+
+async def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[int] = ()) -> AsyncIterator[bytes]:
+    """What a job writes to its first descriptor; `fds` follow that. What the job returns is dropped.
+
+    Raises:
+        ZonehostError: the job raised it. SystemFailure: the job crashed.
+    """
+    with _Pipe() as answer, _Pipe() as out:
+        child = await server.fork(target, arguments, (answer.write, out.write, *fds))
+        answer.close_write()
+        out.close_write()
+        os.set_blocking(answer.read, False)
+        os.set_blocking(out.read, False)
+        async with _supervised(child):
+            answered = asyncio.create_task(_everything(answer.read))
+            try:
+                while chunk := await _read(out.read):
+                    yield chunk
+                told = await answered
+            finally:
+                await _cancelled(answered)
+            await _value(told, child)
+
+
+class _Pipe:
+    """A pipe whose ends are closed when it is left, if they were not before."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe2(os.O_CLOEXEC)
+        fcntl.fcntl(self.write, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+    def close_read(self) -> None:
+        if self.read >= 0:
+            os.close(self.read)
+            self.read = -1
+
+    def close_write(self) -> None:
+        if self.write >= 0:
+            os.close(self.write)
+            self.write = -1
+
+    def __enter__(self) -> _Pipe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close_read()
+        self.close_write()
+
+
+@contextlib.asynccontextmanager
+async def _supervised(child: Child) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        child.kill()
+        await child.exited
+
+
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _feed(source: _Pipe, archive: AsyncIterable[bytes], child: Child) -> None:
+    """Send the archive. If it breaks off the job is killed, since an end would look whole."""
+    os.set_blocking(source.write, False)
+    try:
+        async for chunk in archive:
+            left = memoryview(chunk)
+            while left:
+                try:
+                    left = left[os.write(source.write, left) :]
+                except BlockingIOError:
+                    await _ready(source.write, asyncio.get_running_loop().add_writer)
+    except BrokenPipeError:
+        return  # the job wants no more: its answer says why
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        source.close_write()
+
+
+async def _read(fd: int) -> bytes:
+    while True:
+        try:
+            return os.read(fd, _CHUNK)
+        except BlockingIOError:
+            await _ready(fd, asyncio.get_running_loop().add_reader)
+
+
+async def _everything(fd: int) -> bytes:
+    text = bytearray()
+    while chunk := await _read(fd):
+        text += chunk
+    return bytes(text)
+
+
+async def _ready(fd: int, watch: Callable[..., Any]) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    watch(fd, settle)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(fd)
+        loop.remove_writer(fd)
+
+
+async def _value(told: bytes, child: Child) -> Any:
+    status = await child.exited
+    if not told:
+        raise errors.SystemFailure(f"a job of the launcher ended with status {status}")
+    answer = msgspec.json.decode(told, type=_Answer)
+    if answer.error:
+        raise getattr(errors, answer.error)(answer.message)
+    return answer.value
