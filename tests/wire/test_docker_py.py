@@ -87,7 +87,6 @@ async def test_images_volumes_networks_and_the_host(peer: Peer, version: str) ->
         if version != "1.24":
             assert client.df()["LayersSize"] == 5
             assert client.containers.prune()["ContainersDeleted"] == [container.id]
-        assert client.containers.prune()["ContainersDeleted"] == [container.id]
 
     await with_client(peer, version, work)
 
