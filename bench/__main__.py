@@ -44,12 +44,12 @@ def main() -> int:
     console = Console(width=150)
     with _started([engine() for engine in ENGINES if engine.name in options.engines]) as engines:
         table = [figures for group in groups for figures in _sample(group, engines, options.runs, console)]
-    names = [engine.name for engine in engines]
-    report.show(table, names, console)
-    if not options.groups and len(engines) == len(ENGINES):
-        today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-        PAGE.write_text(report.markdown(table, names, machine.description(), today))
-        console.print(f"written to {PAGE}")
+        names = [engine.name for engine in engines]
+        report.show(table, names, console)
+        if not options.groups and len(engines) == len(ENGINES):
+            today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+            PAGE.write_text(report.markdown(table, names, machine.description(), today))
+            console.print(f"written to {PAGE}")
     return int(any(figures.is_reached() is False for figures in table))
 
 

@@ -202,12 +202,15 @@ class ZoneRuntime:
         return Survey(running, tuple(ended), frozenset(remains))
 
     async def close(self) -> None:
-        """Let go of all zones, which live on."""
+        """Let go of all zones, which live on. Where there are none, the instance's empty groups go."""
         for zone in self._zones.values():
             await zone.settled()
             self._endings.forget(zone)
             zone.close()
         self._zones.clear()
+        instance = Instance(self._hierarchies, self._name)
+        if not instance.zones():
+            instance.remove()
 
     def _make_group(self, group: Group, blueprint: Blueprint) -> None:
         group.create()
