@@ -45,6 +45,14 @@ async def test_a_zone_has_its_places_and_making_it_again_changes_nothing(storage
     assert (path / "root/upper").stat().st_mode & 0o777 == 0o755
 
 
+async def test_the_files_in_etc_are_written_and_replaced(storage: Storage) -> None:
+    path = Path(await storage.create_zone("a"))
+    await storage.write_etc("a", {"hosts": "one\n", "hostname": "a\n"})
+    await storage.write_etc("a", {"hosts": "two\n"})
+    assert (path / "etc/hosts").read_text() == "two\n"
+    assert (path / "etc/hostname").read_text() == "a\n"
+
+
 async def test_a_volume_has_its_content_where_the_port_says(storage: Storage) -> None:
     path = Path(await storage.create_volume("v", options={}))
     (path / "file").write_text("kept")
@@ -56,7 +64,7 @@ async def test_removal_is_complete_and_may_be_repeated(storage: Storage) -> None
     zone = Path(await storage.create_zone("a"))
     (zone / "root/upper/deep/er").mkdir(parents=True)
     await storage.create_volume("v", options={})
-    assert await storage.survey() == ({"a"}, {"v"})
+    assert await storage.survey() == (frozenset({"a"}), frozenset({"v"}))
     for _ in range(2):
         await storage.remove_zone("a")
         await storage.remove_volume("v")

@@ -16,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--name", help="part of every name in the kernel; two daemons need two names (default)")
     text.add_argument("--debug", action="store_true", default=None, help="log more")
     text.add_argument("--label", action="append", metavar="KEY=VALUE", help="shown by `docker info`; repeatable")
+    text.add_argument("--storage-driver", metavar="DRIVER", help="directory or btrfs (directory)")
+    text.add_argument("--pool-size", type=int, metavar="BYTES", help="of a new btrfs pool (a share of what is free)")
     network = parser.add_argument_group("who may connect")
     network.add_argument("--host", action="append", metavar="ADDRESS", help="unix://PATH or tcp://IP:PORT; repeatable")
     network.add_argument("--tlscacert", metavar="FILE", help="authority that client certificates must be of")

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -26,7 +26,7 @@ _ULIMIT: Final = re.compile(r"(?P<name>[a-z]+)=(?P<soft>-?\d+)(?::(?P<hard>-?\d+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """One daemon. A field `data_root` is `data-root` in the file and `--data-root` on the command line.
 
-    `default_shm_size` is in bytes, `stop_timeout` in seconds.
+    Sizes are in bytes, `stop_timeout` in seconds; a `pool_size` of 0 is a share of what is free.
     """
 
     data_root: str = "/var/lib/zonehost"
@@ -37,6 +37,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", f
     tlscert: str = ""
     tlskey: str = ""
     insecure_tcp: bool = False
+    storage_driver: Literal["directory", "btrfs"] = "directory"
+    pool_size: int = 0
     debug: bool = False
     label: tuple[str, ...] = ()
     log_driver: str = "json-file"
@@ -97,7 +99,7 @@ def _check(configuration: Configuration) -> None:
     files = [configuration.tlscacert, configuration.tlscert, configuration.tlskey]
     if any(files) and not all(files):
         raise InvalidParameter("tlscacert, tlscert and tlskey belong together: give all three or none")
-    for name in ("default_shm_size", "stop_timeout"):
+    for name in ("default_shm_size", "pool_size", "stop_timeout"):
         if getattr(configuration, name) < 0:
             raise InvalidParameter(f"{name.replace('_', '-')}: must not be negative")
     _ = configuration.ulimits

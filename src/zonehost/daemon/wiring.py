@@ -21,11 +21,14 @@ from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.runtime.driver import PRELOAD, ZoneRuntime
+from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
+from zonehost.drivers.storage.btrfs.pool import enter_private_mounts, open_pool
 from zonehost.drivers.storage.directory import DirectoryStorage
 from zonehost.engine.host import Host
 from zonehost.engine.settings import Settings
 from zonehost.linux.cgroup import discover
 from zonehost.linux.forkserver import ForkServer
+from zonehost.ports.storage import Storage
 from zonehost.store.sqlite import SqliteRecords
 
 
@@ -36,14 +39,15 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         SystemFailure, Unavailable: a part cannot be had.
     """
     data_root = Path(configuration.data_root)
-    # First, while this process is small: the fork server is a copy of nothing, but its start overlaps all that follows.
+    storage, pool_root = _storage(configuration, data_root)
+    # Early, so that its start overlaps all that follows.
     forks = ForkServer(PRELOAD)
     forks.start()
     undo.push_async_callback(forks.close)
     machine = LinuxMachine()
     records = SqliteRecords(data_root / "state.db")
     undo.push_async_callback(records.close)
-    layers = LayerPool(os.fspath(data_root / "layers"), forks)
+    layers = LayerPool(os.fspath(pool_root / "layers"), forks)
     registries = RegistryClient(
         RegistryPolicy(configuration.insecure_registry, configuration.registry_mirror),
         machine_platform(machine.facts.architecture),
@@ -62,7 +66,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         clock=SystemClock(),
         machine=machine,
         records=records,
-        storage=DirectoryStorage(data_root),
+        storage=storage,
         layers=layers,
         archives=LayerArchives(layers, forks),
         files=TreeFiles(forks),
@@ -73,6 +77,15 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     )
     undo.push_async_callback(host.close)
     return host
+
+
+def _storage(configuration: Configuration, data_root: Path) -> tuple[Storage, Path]:
+    """The storage driver, and the folder on its file system that layers are kept in too."""
+    if configuration.storage_driver == "directory":
+        return DirectoryStorage(data_root), data_root
+    enter_private_mounts()
+    pool = open_pool(data_root, configuration.pool_size)
+    return BtrfsStorage(pool), pool.root
 
 
 def _settings(configuration: Configuration, host_id: str) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -45,6 +45,12 @@ class BtrfsStorage:
             if quota:
                 self._limit_zone(dataset, quota)
         return str(dataset)
+
+    async def write_etc(self, zone: str, files: Mapping[str, str]) -> None:
+        """Write files into a zone's etc directory; they are few and small."""
+        with _ours(f"write the files in etc of zone {zone}"):
+            for name, text in files.items():
+                (self._zones / zone / "etc" / name).write_text(text)
 
     async def remove_zone(self, zone: str) -> None:
         """Destroy the subvolume; the pool takes its space back by itself."""
