@@ -1,4 +1,4 @@
-"""Taking away all that there is of a container. Each step may be repeated."""
+"""Taking away what there is of a container: first of its zone, then of itself. Each step may be repeated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from zonehost.ports.records import Delete
 
 
 async def discard(host: Host, zone: Zone, volumes: Iterable[Volume]) -> None:
-    """Remove a container and these volumes: world first, records last."""
+    """Remove a container whose zone is dismantled, and these volumes: datasets first, records last.
+
+    The records say that they are on their way out, so the disk need not be waited for at the end: who finds them
+    there again does all this once more.
+    """
     volumes = tuple(volumes)
-    await dismantle(host, zone.record)
-    failpoint("discard.dismantled")
     await host.storage.remove_zone(zone.id)
     for volume in volumes:
         await host.storage.remove_volume(volume.name)
@@ -27,9 +29,8 @@ async def discard(host: Host, zone: Zone, volumes: Iterable[Volume]) -> None:
         host.volumes.drop(volume.name)
     host.containers.drop(zone)
     host.execs.drop_of(zone.id)
-    await host.records.commit(
-        Delete(Container.kind, zone.id), *(Delete(Volume.kind, volume.name) for volume in volumes)
-    )
+    gone = (Delete(Container.kind, zone.id), *(Delete(Volume.kind, volume.name) for volume in volumes))
+    host.spawn(host.records.commit(*gone), f"forget container {zone.record.short}")
 
 
 async def dismantle(host: Host, record: Container) -> None:

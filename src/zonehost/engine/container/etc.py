@@ -42,6 +42,11 @@ def etc_contents(host: Host, record: Container) -> dict[str, str]:
     }
 
 
+async def rewrite_hosts(host: Host, record: Container) -> None:
+    """Write the hosts file of a running container anew: its addresses have changed."""
+    await host.storage.write_etc(record.id, {"hosts": etc_contents(host, record)["hosts"]})
+
+
 def _hosts(host: Host, record: Container) -> str:
     addresses = [
         address for endpoint in record.endpoints.values() for address in (endpoint.ipv4, endpoint.ipv6) if address

@@ -64,6 +64,7 @@ async def start_exec(
             raise
         failpoint("exec.started")
         entry.state, entry.pid = "running", entry.process.pid
+        host.execs.began(entry)
     tell_container(host, zone.record, f"exec_start: {' '.join(entry.request.cmd)}", execID=entry.id)
     ended = host.spawn(_see_off(host, entry, entry.process), f"exec {entry.id[:12]}")
     if detach:

@@ -54,6 +54,8 @@ async def remove_locked(host: Host, zone: Zone, *, volumes: bool) -> None:
     failpoint("remove.recorded")
     if before.state.running:
         await _end(host, zone, before)
+    elif before.state.blocked:
+        await _or_dead(host, zone, dismantle(host, before))
     await finish_removal(host, zone, volumes=volumes)
 
 
@@ -69,7 +71,7 @@ async def _end(host: Host, zone: Zone, before: Container) -> None:
 
 
 async def finish_removal(host: Host, zone: Zone, *, volumes: bool) -> None:
-    """Take away all of a container whose record says that it is being removed.
+    """Take away what is left of a container whose zone is dismantled and whose record says that it is being removed.
 
     Raises:
         Blocked: a process of it cannot be ended; the container is marked as dead.

@@ -21,7 +21,7 @@ class WaitCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """The exit code, and what went wrong with the container."""
+    """The exit code, and what keeps the container from going, if anything does."""
 
     code: int
     error: str = ""
@@ -41,8 +41,8 @@ async def wait(host: Host, ref: str, condition: WaitCondition) -> Awaitable[Wait
 
 
 async def _now(zone: Zone) -> Waited:
-    return Waited(zone.record.state.exit_code, zone.record.state.error)
+    return Waited(zone.record.state.exit_code, zone.record.state.blocked)
 
 
 async def _result(zone: Zone, ended: asyncio.Future[int]) -> Waited:
-    return Waited(await ended, zone.record.state.error)
+    return Waited(await ended, zone.record.state.blocked)

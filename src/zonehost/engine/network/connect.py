@@ -11,6 +11,7 @@ from zonehost.domain.modes import network_name, other_container
 from zonehost.domain.network import Endpoint, Network
 from zonehost.domain.phase import Phase
 from zonehost.engine.container.endpoints import PRIVATE, SHARED, endpoint_of, lease_endpoint, plugs_of, release_all
+from zonehost.engine.container.etc import rewrite_hosts
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_network
@@ -52,6 +53,7 @@ async def _connect_running(host: Host, zone: Zone, network: Network, asked: Endp
         raise
     failpoint("connect.made")
     await host.keep(zone, _with(zone.record, network.name, made))
+    await rewrite_hosts(host, zone.record)
     return made
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from zonehost.domain.failpoint import failpoint
 from zonehost.engine.container.endpoints import plugs_of, release_all
+from zonehost.engine.container.etc import rewrite_hosts
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_network
 from zonehost.errors import Forbidden, NotFound
@@ -39,4 +40,6 @@ async def disconnect(host: Host, ref: str, container: str, *, force: bool) -> No
             failpoint("disconnect.made")
         await host.keep(zone, without)
         release_all(host, [endpoint])
+        if record.state.running:
+            await rewrite_hosts(host, without)
     tell_network(host, "disconnect", network, container=zone.id)

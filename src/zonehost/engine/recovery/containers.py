@@ -89,6 +89,7 @@ async def _finish_making(host: Host, zone: Zone, report: Recovered) -> None:
 
 async def _finish_removing(host: Host, zone: Zone) -> None:
     log.info("the removal of container %s is finished", zone.record.short)
+    await dismantle(host, zone.record)
     await finish_removal(host, zone, volumes=zone.record.host_config.auto_remove)
 
 

@@ -7,10 +7,10 @@ import logging
 from zonehost.domain.container import Container
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.network import Network
+from zonehost.domain.phase import Phase
 from zonehost.domain.volume import Volume
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_daemon
-from zonehost.errors import Conflict
 from zonehost.ports.records import Corrupt, Record
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def load_records(host: Host) -> tuple[Corrupt, ...]:
     """Take in every record that can be read; those that cannot are named, in the log and in events."""
     loaded = host.records.load()
-    for record in sorted(loaded.records, key=_age):
+    for record in sorted(loaded.records, key=lambda record: (_leaving(record), _age(record))):
         _take_in(host, record)
     for corrupt in loaded.corrupt:
         log.error("the record of %s %s is damaged and was set aside: %s", corrupt.kind, corrupt.key, corrupt.reason)
@@ -29,6 +29,10 @@ def load_records(host: Host) -> tuple[Corrupt, ...]:
             log.warning("the name %s is of an image that is not there", tag.name)
             host.images.drop_tag(tag.name)
     return loaded.corrupt
+
+
+def _leaving(record: Record) -> bool:
+    return isinstance(record, Container) and record.phase is Phase.REMOVING
 
 
 def _age(record: Record) -> int:
@@ -44,10 +48,7 @@ def _age(record: Record) -> int:
 def _take_in(host: Host, record: Record) -> None:
     match record:
         case Container():
-            try:
-                host.containers.add(record)
-            except Conflict as error:
-                log.error("container %s is left out: %s", record.id, error)
+            host.containers.restore(record)
         case Image():
             host.images.add(record)
         case Tag():

@@ -78,6 +78,12 @@ class Containers:
         self._names[record.name] = record.id
         return zone
 
+    def restore(self, record: Container) -> Zone:
+        """Take in a container that was read from the store; one on its way out may have lost its name to another."""
+        zone = self._zones[record.id] = Zone(record)
+        self._names.setdefault(record.name, record.id)
+        return zone
+
     def rename(self, zone: Zone, old: str, new: str) -> None:
         """Take the new name and free the old one.
 

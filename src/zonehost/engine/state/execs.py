@@ -10,8 +10,8 @@ from typing import Final
 from zonehost.errors import NotFound
 from zonehost.ports.runtime import RunningExec
 
-KEPT: Final = 256
-"""Ended execs that are remembered, so that a client can still ask for the exit code."""
+KEPT: Final = 1024
+"""Execs that do not run and are remembered: to be started, or asked for their exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,14 @@ class Exec:
 
 
 class Execs:
-    """By id; ended ones are forgotten in the order in which they ended, once there are too many."""
+    """By id; of those that do not run, the oldest is forgotten once there are too many."""
 
     def __init__(self) -> None:
         self._execs: dict[str, Exec] = {}
-        self._ended: dict[str, None] = {}
+        self._idle: dict[str, None] = {}
 
     def find(self, exec_id: str) -> Exec:
-        """By whole id or its beginning.
+        """By whole id.
 
         Raises:
             NotFound: there is none.
@@ -70,13 +70,18 @@ class Execs:
     def add(self, entry: Exec) -> None:
         """Take in a new one."""
         self._execs[entry.id] = entry
+        self.ended(entry)
+
+    def began(self, entry: Exec) -> None:
+        """Note that one runs now."""
+        self._idle.pop(entry.id, None)
 
     def ended(self, entry: Exec) -> None:
-        """Note the end of one."""
-        self._ended[entry.id] = None
-        while len(self._ended) > KEPT:
-            oldest = next(iter(self._ended))
-            del self._ended[oldest]
+        """Note that one does not run."""
+        self._idle[entry.id] = None
+        while len(self._idle) > KEPT:
+            oldest = next(iter(self._idle))
+            del self._idle[oldest]
             self._execs.pop(oldest, None)
 
     def drop_of(self, zone: str) -> None:
@@ -84,4 +89,4 @@ class Execs:
         for entry in tuple(self._execs.values()):
             if entry.zone == zone:
                 del self._execs[entry.id]
-                self._ended.pop(entry.id, None)
+                self._idle.pop(entry.id, None)
