@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def shared_daemon() -> Iterator[Daemon]:
     """The daemon of this test process, with the image `busybox`; at the end nothing of it may be left."""
     daemon = Daemon.make()
-    daemon.start()
-    daemon.zonehost("bootstrap", "busybox")
-    yield daemon
-    daemon.close()
+    try:
+        daemon.start()
+        daemon.zonehost("bootstrap", "busybox")
+        yield daemon
+    finally:
+        daemon.close()
 
 
 @pytest.fixture
@@ -38,14 +41,12 @@ def daemon(shared_daemon: Daemon) -> Iterator[Daemon]:
 @pytest.fixture
 def new_daemon() -> Iterator[Callable[..., Daemon]]:
     """Makes daemons that belong to one test, which may stop, kill and start them as it likes."""
-    made: list[Daemon] = []
 
     def make(*options: str) -> Daemon:
         daemon = Daemon.make(*options)
-        made.append(daemon)
+        undo.callback(daemon.close)
         daemon.start()
         return daemon
 
-    yield make
-    for daemon in made:
-        daemon.close()
+    with ExitStack() as undo:
+        yield make

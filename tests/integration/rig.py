@@ -109,6 +109,7 @@ class Daemon:
                 why = "ended" if readable else f"was not ready after {START_SECONDS} s"
                 process.kill()
                 process.wait()
+                self.process = None
                 raise Failed(f"the daemon {why}:\n{self.log.read_text()}")
         finally:
             os.close(ended)
@@ -170,9 +171,16 @@ class Daemon:
             self.docker("network", "rm", *networks)
 
     def close(self) -> None:
-        """Remove the zones, stop the daemon, and fail where the kernel still holds anything of the instance."""
+        """Remove the zones, stop the daemon, and fail where the kernel still holds anything of the instance.
+
+        A daemon that does not start takes its folders with it, but for the words in the failure.
+        """
         if self.process is None:
-            self.start()
+            try:
+                self.start()
+            except Failed:
+                self.discard()
+                raise
         self.remove_zones()
         left_on_disk = datasets(self.instance)
         status = self.stop()
