@@ -1,0 +1,71 @@
+"""Long verbs that tell how they get on: Docker's progress streams, one JSON object after the other.
+
+What goes wrong before the first message is an error of the whole request; after it, the last message says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Final
+
+from zonehost.errors import ZonehostError
+from zonehost.ports.builder import CommandFailed
+
+Message = dict[str, Any]
+
+WAITING: Final = 1 << 16
+"""So many messages may wait for a client that does not read; then it counts as gone."""
+
+
+class Outbox:
+    """Where a verb puts its messages."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
+
+    def put(self, message: Message) -> None:
+        """Tell something. Raises ConnectionError if the client does not listen any more."""
+        if self._messages.qsize() >= WAITING:
+            raise ConnectionAbortedError("the client does not read what it is told")
+        self._messages.put_nowait(message)
+
+    def close(self) -> None:
+        """There will be nothing more."""
+        self._messages.put_nowait(None)
+
+    async def next(self) -> Message | None:
+        """The next message; None at the end."""
+        return await self._messages.get()
+
+
+async def progress(work: Callable[[Outbox], Awaitable[None]]) -> AsyncGenerator[Message, None]:
+    """The messages of a verb while it works, and at the end its failure, if it failed.
+
+    The work is cancelled when nobody listens any more. Raises what it raises before its first message.
+    """
+    outbox = Outbox()
+    task = asyncio.ensure_future(work(outbox))
+    task.add_done_callback(lambda _: outbox.close())
+    told = False
+    try:
+        while (message := await outbox.next()) is not None:
+            told = True
+            yield message
+        try:
+            await task
+        except ZonehostError as error:
+            if not told:
+                raise
+            yield failure(error)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def failure(error: ZonehostError) -> Message:
+    """The message that tells that all is lost, with the exit code if a command failed."""
+    detail: Message = {"message": str(error)}
+    if isinstance(error, CommandFailed):
+        detail["code"] = error.code
+    return {"errorDetail": detail, "error": str(error)}

@@ -1,0 +1,71 @@
+"""Progress streams."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from zonehost.api.progress import WAITING, Outbox, progress
+from zonehost.errors import NotFound
+from zonehost.ports.builder import CommandFailed
+
+
+async def test_messages_come_as_they_are_told() -> None:
+    told = asyncio.Event()
+
+    async def work(outbox: Outbox) -> None:
+        outbox.put({"status": "one"})
+        await told.wait()
+        outbox.put({"status": "two"})
+
+    messages = progress(work)
+    assert await anext(messages) == {"status": "one"}
+    told.set()
+    assert [message async for message in messages] == [{"status": "two"}]
+
+
+async def test_what_goes_wrong_at_once_is_an_error() -> None:
+    async def work(outbox: Outbox) -> None:
+        raise NotFound("no such thing")
+
+    with pytest.raises(NotFound):
+        await anext(progress(work))
+
+
+async def test_what_goes_wrong_later_is_the_last_message() -> None:
+    async def work(outbox: Outbox) -> None:
+        outbox.put({"stream": "Step 1/1"})
+        raise CommandFailed("it returned a non-zero code: 3", 3)
+
+    assert [message async for message in progress(work)] == [
+        {"stream": "Step 1/1"},
+        {
+            "errorDetail": {"message": "it returned a non-zero code: 3", "code": 3},
+            "error": "it returned a non-zero code: 3",
+        },
+    ]
+
+
+async def test_the_work_ends_when_nobody_listens() -> None:
+    ended = asyncio.Event()
+
+    async def work(outbox: Outbox) -> None:
+        outbox.put({})
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    messages = progress(work)
+    await anext(messages)
+    await messages.aclose()
+    assert ended.is_set()
+
+
+async def test_who_does_not_read_counts_as_gone() -> None:
+    outbox = Outbox()
+    for _ in range(WAITING):
+        outbox.put({})
+    with pytest.raises(ConnectionError):
+        outbox.put({})
