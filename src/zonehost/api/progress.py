@@ -16,6 +16,8 @@ Message = dict[str, Any]
 
 WAITING: Final = 1 << 16
 """So many messages may wait for a client that does not read; then it counts as gone."""
+FEW: Final = 64
+"""So many may wait where the verb can wait for the client."""
 
 
 class Outbox:
@@ -23,12 +25,20 @@ class Outbox:
 
     def __init__(self) -> None:
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._few = asyncio.Event()
+        self._few.set()
 
     def put(self, message: Message) -> None:
         """Tell something. Raises ConnectionError if the client does not listen any more."""
         if self._messages.qsize() >= WAITING:
             raise ConnectionAbortedError("the client does not read what it is told")
         self._messages.put_nowait(message)
+        if self._messages.qsize() > FEW:
+            self._few.clear()
+
+    async def drain(self) -> None:
+        """Wait while the client is slow to read."""
+        await self._few.wait()
 
     def close(self) -> None:
         """There will be nothing more."""
@@ -36,7 +46,10 @@ class Outbox:
 
     async def next(self) -> Message | None:
         """The next message; None at the end."""
-        return await self._messages.get()
+        message = await self._messages.get()
+        if self._messages.qsize() <= FEW:
+            self._few.set()
+        return message
 
 
 async def progress(work: Callable[[Outbox], Awaitable[None]]) -> AsyncGenerator[Message, None]:

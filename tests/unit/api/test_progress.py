@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from zonehost.api.progress import WAITING, Outbox, progress
+from zonehost.api.progress import FEW, WAITING, Outbox, progress
 from zonehost.errors import NotFound
 from zonehost.ports.builder import CommandFailed
 
@@ -61,6 +61,23 @@ async def test_the_work_ends_when_nobody_listens() -> None:
     await anext(messages)
     await messages.aclose()
     assert ended.is_set()
+
+
+async def test_a_verb_can_wait_for_a_slow_client() -> None:
+    told = 0
+
+    async def work(outbox: Outbox) -> None:
+        nonlocal told
+        for _ in range(10 * FEW):
+            await outbox.drain()
+            outbox.put({})
+            told += 1
+
+    messages = progress(work)
+    await anext(messages)
+    await asyncio.sleep(0.05)
+    assert told == FEW + 2
+    assert len([message async for message in messages]) == 10 * FEW - 1
 
 
 async def test_who_does_not_read_counts_as_gone() -> None:
