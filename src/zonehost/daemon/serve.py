@@ -16,10 +16,10 @@ from zonehost.daemon.configuration import Configuration
 from zonehost.daemon.instance import lock, make_roots
 from zonehost.daemon.listeners import forget, listen, parse_address
 from zonehost.daemon.notify import notify
-from zonehost.daemon.recovery import recover
 from zonehost.daemon.requirements import check_requirements
 from zonehost.daemon.tls import Tls
 from zonehost.daemon.wiring import assemble
+from zonehost.engine.recovery.recover import recover
 
 _GRACE: Final = 5.0
 """Seconds that calls which have begun get to end, once the daemon was told to stop."""
