@@ -7,6 +7,7 @@ from typing import Final
 from zonehost.api.connection import Connection, Server
 from zonehost.api.dispatch import Dispatcher
 from zonehost.api.resources import (
+    build,
     container_files,
     container_streams,
     containers,
@@ -15,6 +16,7 @@ from zonehost.api.resources import (
     lifecycle,
     networks,
     plugins,
+    registry,
     swarm,
     system,
     volumes,
@@ -29,7 +31,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *container_streams.ROUTES,
     *container_files.ROUTES,
     *exec.ROUTES,
+    *registry.ROUTES,
     *images.ROUTES,
+    *build.ROUTES,
     *volumes.ROUTES,
     *networks.ROUTES,
     *swarm.ROUTES,

@@ -21,7 +21,7 @@ from zonehost.errors import InvalidParameter
 from zonehost.ports.workshop import Finished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Awaitable, Callable
 
     from zonehost.builder.state import StageState
     from zonehost.builder.work import Work
@@ -61,21 +61,6 @@ class ImageBuilder:
             raise
         return Build(build, plan, self._work)
 
-    async def prune(self, *, all_steps: bool, keep: int) -> tuple[tuple[str, ...], int]:
-        """See `Builder.prune`."""
-        steps = sorted(self._work.cache.steps(), key=lambda step: step.used)
-        left = sum(step.size for step in steps)
-        gone = []
-        freed = 0
-        for step in steps:
-            if left <= keep and not (all_steps and keep == 0):
-                break
-            gone.append(step.key)
-            freed += step.size
-            left -= step.size
-        self._work.cache.remove(gone)
-        return tuple(gone), freed
-
     async def _ignored(self, build: str, dockerfile: str) -> tuple[str, ...]:
         """The patterns of the Dockerfile's own ignore file, or else of the context's."""
         for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
@@ -97,10 +82,11 @@ class Build:
         self._stages: dict[int, asyncio.Task[StageState]] = {}
         self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
 
-    async def run(self, tell: Tell) -> str:
+    async def run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
         """See `PreparedBuild.run`."""
         try:
-            return await self._run(tell)
+            async with self._work.workshop.working():
+                return await self._run(tell, drain)
         finally:
             tasks = (*self._stages.values(), *self._images.values())
             for task in tasks:
@@ -108,9 +94,9 @@ class Build:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._work.files.discard(self._build)
 
-    async def _run(self, tell: Tell) -> str:
+    async def _run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
         plan = self._plan
-        console = Console(tell, sorted(plan.graph.needed), quiet=plan.request.quiet)
+        console = Console(tell, drain, sorted(plan.graph.needed), quiet=plan.request.quiet)
         for index in sorted(plan.graph.needed):
             self._stages[index] = asyncio.create_task(self._stage(index, console.voice(index)))
         done, _ = await asyncio.wait(self._stages.values(), return_when=asyncio.FIRST_EXCEPTION)

@@ -9,7 +9,7 @@ import codecs
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from zonehost.ports.builder import Tell
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Console:
     """The output of a build with these stages, in this order. A quiet one says nothing."""
 
-    def __init__(self, tell: Tell, stages: Iterable[int], *, quiet: bool) -> None:
+    def __init__(self, tell: Tell, drain: Callable[[], Awaitable[None]], stages: Iterable[int], *, quiet: bool) -> None:
+        self.drain = drain
         self._tell = tell
         self._order = list(stages)
         self._held: dict[int, list[dict[str, Any]]] = {stage: [] for stage in self._order}
@@ -62,10 +63,11 @@ class Voice:
         """A line of text."""
         self._console.say(self._stage, {"stream": f"{text}\n"})
 
-    def output(self, data: bytes) -> None:
+    async def output(self, data: bytes) -> None:
         """What a command wrote; characters may be cut between calls."""
         if text := self._decoder.decode(data):
             self._console.say(self._stage, {"stream": text})
+            await self._console.drain()
 
     def message(self, message: dict[str, Any]) -> None:
         """A message as it is, such as a pull's progress."""

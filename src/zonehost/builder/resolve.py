@@ -113,11 +113,9 @@ class Resolver:
     async def folders(self, mounts: Mounts, stack: AsyncExitStack) -> list[BindMount]:
         """Host folders for the mounts, each cache folder locked or private as it asks, until `stack` is closed."""
         binds = []
-        if mounts.context:
-            folder = await self._work.files.context_folder(self._build, self._plan.ignore)
-            for source, target in mounts.context:
-                subpath = source.strip("/")
-                binds.append(BindMount(source=folder, destination=target, readonly=True, subpath=subpath))
+        for source, target in mounts.context:
+            path = await self._work.files.context_path(self._build, self._plan.ignore, source)
+            binds.append(BindMount(source=path, destination=target, readonly=True))
         for mount in mounts.caches:
             name = mount.id or mount.target
             if mount.sharing == "private":

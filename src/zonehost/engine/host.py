@@ -19,6 +19,8 @@ from zonehost.engine.state.volumes import Volumes
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import ZonehostError
 from zonehost.ports.archives import Archives
+from zonehost.ports.build_cache import BuildCache
+from zonehost.ports.builder import Builder
 from zonehost.ports.clock import Clock
 from zonehost.ports.files import ZoneFiles
 from zonehost.ports.layers import Layers
@@ -49,6 +51,8 @@ class Host:
     networking: Networking
     logs: Logs
     registries: Registry
+    build_cache: BuildCache | None = None
+    builder: Builder | None = None
 
     containers: Containers = field(default_factory=Containers)
     images: Images = field(default_factory=Images)

@@ -95,6 +95,10 @@ class BuildFiles(Protocol):
             InvalidParameter: something else is there.
         """
 
+    async def tidy(self, upper: str, covered: tuple[str, ...]) -> None:
+        """Take out of an overlay's upper directory what only stood where something was mounted: `covered` and Docker's
+        own mounts. Whatever is there is not of the command, which saw the mounts."""
+
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """Keep a small file until the build ends; its host path."""
 
@@ -105,8 +109,12 @@ class BuildFiles(Protocol):
             InvalidParameter: the address cannot be. Unavailable: the server does not give it.
         """
 
-    async def context_folder(self, build: str, ignore: tuple[str, ...]) -> str:
-        """The host path of the context unpacked as a folder."""
+    async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
+        """The host path of what `path` leads to in the context, unpacked; links do not lead out of it.
+
+        Raises:
+            InvalidParameter: nothing is there.
+        """
 
     async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
         """The host path of a folder that outlives builds, made empty with this mode and owner if it is not there."""

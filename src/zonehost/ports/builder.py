@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -56,15 +56,14 @@ class Builder(Protocol):
             InvalidParameter: the context or the Dockerfile cannot be; nothing is left.
         """
 
-    async def prune(self, *, all_steps: bool, keep: int) -> tuple[tuple[str, ...], int]:
-        """Forget steps of the cache, the longest unused first, until `keep` bytes are left; their keys, and bytes."""
-
 
 class PreparedBuild(Protocol):
     """A build that can begin."""
 
-    async def run(self, tell: Tell) -> str:
-        """Build it; the image's id. Whatever happens, nothing of the build but its result and its cache is left.
+    async def run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
+        """Build it; the image's id. `drain` returns when the client has taken what was told.
+
+        Whatever happens, nothing of the build but its result and its cache is left.
 
         Raises:
             CommandFailed: a RUN failed. InvalidParameter: another step cannot be done.

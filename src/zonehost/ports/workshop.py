@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from zonehost.domain.image_config import ImageConfig
 from zonehost.domain.platform import Platform
 from zonehost.ports.builder import Tell
 from zonehost.ports.registry import Login
+
+Output = Callable[[bytes], Awaitable[None]]
+"""Takes what a command writes, and returns when there is room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ class Finished:
 class Workshop(Protocol):
     """The engine, as builds see it."""
 
+    def working(self) -> AbstractAsyncContextManager[None]:
+        """While a build is under way: layers that are in no image yet are kept."""
+
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
         """The image of this name, pulled if it is not here, or if `pull` and the registry has another.
 
@@ -81,7 +88,7 @@ class Workshop(Protocol):
             NotFound: there is none, also not of that platform.
         """
 
-    async def run(self, order: RunOrder, started: Callable[[str], None], output: Callable[[bytes], None]) -> Ran:
+    async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
         """Run a command in a zone of its own; the zone is gone when this returns or is cancelled.
 
         `started` gets the container's id, `output` what it writes.

@@ -301,7 +301,7 @@ async def test_small_files_are_read_and_contexts_go(bench: Bench) -> None:
     assert await bench.files.read("b", "ln") == b"main"
     assert await bench.files.read("b", "src") is None
     assert await bench.files.read("b", "nope") is None
-    place = await bench.files.context_folder("b", ("src",))
+    place = await bench.files.context_path("b", ("src",), "/")
     assert sorted(path.name for path in Path(place).iterdir()) == ["a.txt", "b.md", "ln", "no"]
     cache = await bench.files.cache_folder("id", 0o750, 5, 6)
     assert await bench.files.survey() == {"b"}
@@ -329,3 +329,20 @@ async def test_a_context_cannot_lead_out(bench: Bench) -> None:
     await bench.files.discard("b")
     with pytest.raises(InvalidParameter, match="leads out"):
         await received(bench, file("../../evil"))
+
+
+async def test_a_mounted_path_of_the_context_cannot_lead_out(bench: Bench) -> None:
+    await received(bench, link("out", "/etc/passwd"), folder("d"), file("d/f"), link("in", "/d"))
+    assert (await bench.files.context_path("b", (), "in")).endswith("/context/d")
+    with pytest.raises(InvalidParameter, match="not in the build context"):
+        await bench.files.context_path("b", (), "out")
+
+
+async def test_mount_points_are_taken_out_of_what_a_command_wrote(bench: Bench, tmp_path: Path) -> None:
+    upper = tmp_path / "upper"
+    for name in ("etc", "proc", "dev/pts", "cache/pip", "own/dir"):
+        (upper / name).mkdir(parents=True)
+    (upper / "etc/hosts").touch()
+    (upper / "etc/kept").touch()
+    await bench.files.tidy(str(upper), ("/etc/hosts", "/cache/pip", "/own", "/nowhere/x"))
+    assert sorted(tree(upper)) == ["cache/", "etc/", "etc/kept", "own/", "own/dir/"]

@@ -10,6 +10,7 @@ from aiohttp import web
 from zonehost.api import answers
 from zonehost.api.call import Call
 from zonehost.api.delivery import deliver_bytes, json_line
+from zonehost.api.resources.registry import pull_image
 from zonehost.api.resources.requests import split_words
 from zonehost.api.routing import Route
 from zonehost.api.shape import image as shape
@@ -64,10 +65,7 @@ async def prune_images(call: Call) -> web.StreamResponse:
 async def create_image(call: Call) -> web.StreamResponse:
     """Import an archive, or pull from a registry. The answer is made of lines of progress."""
     if call.text("fromImage"):
-        raise Unsupported(
-            "fromImage is not supported: zonehost does not pull from registries; "
-            "use docker load, docker import or zonehost bootstrap"
-        )
+        return await pull_image(call)
     source = call.text("fromSrc")
     if source != "-":
         raise Unsupported(f'fromSrc "{source}" is not supported: send the archive itself (docker import - < FILE)')
@@ -118,14 +116,6 @@ async def commit_container(call: Call) -> web.StreamResponse:
     return answers.document({"Id": await commit(call.host, request)}, 201)
 
 
-async def refuse_push(call: Call) -> web.StreamResponse:
-    raise Unsupported("zonehost does not push to registries; use docker save")
-
-
-async def refuse_search(call: Call) -> web.StreamResponse:
-    raise Unsupported("zonehost does not search registries")
-
-
 async def _save(call: Call, names: Sequence[str]) -> web.StreamResponse:
     return await deliver_bytes(call.request, answers.TAR, await save(call.host, names))
 
@@ -140,8 +130,7 @@ def _refuse(call: Call, *parameters: str) -> None:
 ROUTES: Final = (
     Route("GET", "/images/json", list_all),
     Route("GET", "/images/get", save_images),
-    Route("GET", "/images/search", refuse_search),
-    Route("POST", "/images/create", create_image, verb=True),
+    Route("POST", "/images/create", create_image),
     Route("POST", "/images/load", load_images, verb=True),
     Route("POST", "/images/prune", prune_images, verb=True),
     Route("POST", "/commit", commit_container, verb=True),
@@ -149,7 +138,5 @@ ROUTES: Final = (
     Route("GET", "/images/{name}/history", show_history),
     Route("GET", "/images/{name}/get", save_image),
     Route("POST", "/images/{name}/tag", tag_image, verb=True),
-    Route("POST", "/images/{name}/push", refuse_push),
-    Route("GET", "/distribution/{name}/json", refuse_search),
     Route("DELETE", "/images/{name}", remove_image, verb=True),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -14,8 +15,10 @@ import msgspec
 
 from zonehost.drivers.builds.fetch import download
 from zonehost.drivers.builds.jobs import Work
+from zonehost.errors import InvalidParameter
 from zonehost.linux import jobs
 from zonehost.linux.forkserver import ForkServer
+from zonehost.linux.openat import IN_ROOT, open_below
 from zonehost.ports.build_files import Fetched, Placement, Selection
 from zonehost.tar.reader import Bounds
 
@@ -33,6 +36,7 @@ class BuildFolder:
         self._forks = forks
         self._agent = agent
         self._bounds = bounds or Bounds()
+        self._unpacking = asyncio.Lock()
 
     async def receive(self, build: str, archive: AsyncIterable[bytes]) -> None:
         """See `BuildFiles.receive`."""
@@ -61,6 +65,10 @@ class BuildFolder:
         found = await self._run("make_folder", self._work("", placement=placement))
         return None if found is None else base64.b64decode(found)
 
+    async def tidy(self, upper: str, covered: tuple[str, ...]) -> None:
+        """See `BuildFiles.tidy`."""
+        await jobs.run(self._forks, f"{_JOBS}:tidy", {"upper": upper, "covered": covered})
+
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """See `BuildFiles.write`."""
         path = Path(self._new_file(build))
@@ -74,12 +82,23 @@ class BuildFolder:
         found = await download(url, path, self._agent)
         return Fetched(path, found.name, found.digest, found.size)
 
-    async def context_folder(self, build: str, ignore: tuple[str, ...]) -> str:
-        """See `BuildFiles.context_folder`."""
-        path = Path(self._folder(build), _CONTEXT)
-        if not path.exists():
-            await self._run("unpack", self._work(build, names=(_CONTEXT,), selection=Selection(ignore=ignore)))
-        return str(path)
+    async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
+        """See `BuildFiles.context_path`."""
+        folder = Path(self._folder(build), _CONTEXT)
+        async with self._unpacking:
+            if not folder.exists():
+                await self._run("unpack", self._work(build, names=(_CONTEXT,), selection=Selection(ignore=ignore)))
+        root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            found = open_below(root, os.fsencode(path), os.O_PATH, IN_ROOT)
+        except OSError as error:
+            raise InvalidParameter(f"{path} is not in the build context: {error.strerror}") from error
+        finally:
+            os.close(root)
+        try:
+            return str(Path(f"/proc/self/fd/{found}").readlink())
+        finally:
+            os.close(found)
 
     async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
         """See `BuildFiles.cache_folder`."""

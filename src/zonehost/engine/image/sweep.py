@@ -8,7 +8,7 @@ from zonehost.engine.host import Host
 
 
 async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:
-    """Remove those of the layers that no image and no container stands on; the bytes that they held.
+    """Remove those of the layers that no image, container or cached step of a build has; the bytes that they held.
 
     While layers come in that no record names yet, nothing is removed: a later sweep finds them.
     """
@@ -18,6 +18,8 @@ async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:
             return 0
         in_use = host.images.layers_in_use()
         in_use.update(layer for record in host.containers.records() for layer in record.layers)
+        if host.build_cache is not None:
+            in_use.update(host.build_cache.layers())
         for diff_id in candidates:
             layer = host.layers.get(diff_id)
             if layer is not None and diff_id not in in_use:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.image_config import ImageConfig, read_image_config
@@ -21,6 +21,7 @@ class Images:
         self._images: dict[str, Image] = {}
         self._tags: dict[str, Tag] = {}
         self._configs: dict[str, ImageConfig] = {}
+        self._lent: dict[str, list[Image]] = {}
         self._intakes = 0
         self._sweep = asyncio.Lock()
 
@@ -32,7 +33,7 @@ class Images:
 
     def get(self, image_id: str) -> Image | None:
         """By whole id."""
-        return self._images.get(image_id)
+        return self._images.get(image_id) or next(iter(self._lent.get(image_id, ())), None)
 
     def tagged(self, canonical: str) -> Tag | None:
         """The tag of this full name."""
@@ -44,7 +45,7 @@ class Images:
         Raises:
             NotFound: there is none. InvalidParameter: it cannot be a name, or is the beginning of several ids.
         """
-        whole = self._images.get(ref) or self._images.get(_PREFIX + ref)
+        whole = self.get(ref) or self._images.get(_PREFIX + ref)
         if whole is not None:
             return whole
         name, fault = ref, None
@@ -95,6 +96,19 @@ class Images:
         """Forget an image. Idempotent."""
         self._images.pop(image.id, None)
         self._configs.pop(image.id, None)
+
+    @contextmanager
+    def lending(self, image: Image) -> Iterator[None]:
+        """While a build works on it: an image that is found by its whole id, and by nothing else, and is in no list."""
+        self._lent.setdefault(image.id, []).append(image)
+        try:
+            yield
+        finally:
+            self._lent[image.id].remove(image)
+            if not self._lent[image.id]:
+                del self._lent[image.id]
+                if image.id not in self._images:
+                    self._configs.pop(image.id, None)
 
     def put_tag(self, tag: Tag) -> None:
         """Let a name point to an image, whatever it pointed to before."""

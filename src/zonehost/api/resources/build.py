@@ -1,0 +1,121 @@
+"""`docker build` by the classic endpoint, and the cache of builds."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from zonehost.api import answers
+from zonehost.api.call import Call
+from zonehost.api.credentials import logins_of
+from zonehost.api.delivery import deliver, json_line
+from zonehost.api.progress import Outbox, progress
+from zonehost.api.routing import Route
+from zonehost.domain.host_config import HostConfig, Ulimit
+from zonehost.domain.reference import parse_reference
+from zonehost.engine.build.prune import prune_builds
+from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.ports.builder import BuildRequest
+
+T = TypeVar("T")
+
+_REFUSED: Final = ("squash", "outputs", "isolation", "session")
+_MOST_KEPT: Final = ("keep-storage", "reserved-space")
+
+
+async def build_image(call: Call) -> web.StreamResponse:
+    """The Dockerfile is read before the answer begins: a mistake in it is an error of the request."""
+    builder = call.host.builder
+    if builder is None:
+        raise Unsupported("this host does not build images")
+    prepared = await builder.prepare(_request(call), call.upload())
+
+    async def work(outbox: Outbox) -> None:
+        await prepared.run(outbox.put, outbox.drain)
+
+    return await deliver(call.request, answers.JSON, progress(work), json_line, prompt=False)
+
+
+async def prune_cache(call: Call) -> web.StreamResponse:
+    filters = call.filters()
+    if filters.names():
+        raise Unsupported(f"the filter {filters.names()[0]} is not supported")
+    keep = max(call.number(name) for name in _MOST_KEPT)
+    pruned = await prune_builds(call.host, all_steps=call.flag("all"), keep=keep)
+    return answers.document({"CachesDeleted": list(pruned.keys) or None, "SpaceReclaimed": pruned.space})
+
+
+def _request(call: Call) -> BuildRequest:
+    version = call.text("version", "1")
+    if version not in ("", "1"):
+        raise Unsupported(f"builder version {version} is not supported: build with DOCKER_BUILDKIT=0")
+    for name in _REFUSED:
+        if call.text(name) not in ("", "0", "false", "default"):
+            raise Unsupported(f"the parameter {name} is not supported")
+    if call.text("remote"):
+        raise Unsupported("the parameter remote is not supported: send the context itself")
+    return BuildRequest(
+        dockerfile=call.text("dockerfile") or "Dockerfile",
+        tags=_tags(call),
+        target=call.text("target"),
+        platform=call.text("platform"),
+        arguments={name: value for name, value in _json(call, "buildargs", dict[str, str | None]) if value is not None},
+        labels=dict(_json(call, "labels", dict[str, str])),
+        no_cache=call.flag("nocache"),
+        pull=call.flag("pull"),
+        quiet=call.flag("q"),
+        network=call.text("networkmode") or "default",
+        host_config=_host_config(call),
+        logins=logins_of(call),
+    )
+
+
+def _tags(call: Call) -> tuple[str, ...]:
+    found = []
+    for text in filter(None, call.texts("t")):
+        name = parse_reference(text)
+        if name.digest:
+            raise InvalidParameter("build tag cannot contain a digest")
+        found.append(name.tagged().familiar)
+    return tuple(dict.fromkeys(found))
+
+
+def _host_config(call: Call) -> HostConfig:
+    return HostConfig(
+        memory=call.number("memory"),
+        memory_swap=call.number("memswap"),
+        cpu_shares=call.number("cpushares"),
+        cpu_period=call.number("cpuperiod"),
+        cpu_quota=call.number("cpuquota"),
+        cpuset_cpus=call.text("cpusetcpus"),
+        cpuset_mems=call.text("cpusetmems"),
+        cgroup_parent=call.text("cgroupparent"),
+        shm_size=call.number("shmsize"),
+        ulimits=tuple(_decode(call, "ulimits", list[Ulimit])) or None,
+        extra_hosts=tuple(filter(None, call.texts("extrahosts"))) or None,
+        security_opt=tuple(filter(None, call.texts("securityopt"))) or None,
+    )
+
+
+def _json(call: Call, parameter: str, kind: type[dict[str, T]]) -> list[tuple[str, T]]:
+    return list(_decode(call, parameter, kind).items())
+
+
+def _decode(call: Call, parameter: str, kind: type[T]) -> T:
+    """A parameter in JSON, empty where it is missing or null."""
+    text = call.text(parameter)
+    empty: Any = kind()
+    if text in ("", "null"):
+        return empty  # type: ignore[no-any-return]
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise InvalidParameter(f"error reading {parameter}: {error}") from error
+
+
+ROUTES: Final = (
+    Route("POST", "/build", build_image),
+    Route("POST", "/build/prune", prune_cache, verb=True),
+)

@@ -1,0 +1,70 @@
+"""A folder of cached steps, held in memory once it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from zonehost.ports.build_cache import CachedStep
+
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_FRESH: Final = 60 * 10**9
+"""A step's last use is written down no more often than this, in nanoseconds."""
+
+
+class CacheFolder:
+    """Implements `ports.build_cache`. `root` is a directory of its own."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+        self._steps: dict[str, CachedStep] | None = None
+
+    def get(self, key: str) -> CachedStep | None:
+        """See `BuildCache.get`."""
+        return self._known().get(key)
+
+    def put(self, step: CachedStep) -> None:
+        """See `BuildCache.put`."""
+        before = self._known().get(step.key)
+        self._known()[step.key] = step
+        only_used = before is not None and msgspec.structs.replace(before, used=step.used) == step
+        if before is not None and only_used and step.used - before.used < _FRESH:
+            return
+        path = self._root / step.key
+        aside = path.with_suffix(".new")
+        aside.write_bytes(msgspec.json.encode(step))
+        aside.rename(path)
+
+    def steps(self) -> Iterable[CachedStep]:
+        """See `BuildCache.steps`."""
+        return tuple(self._known().values())
+
+    def layers(self) -> frozenset[str]:
+        """See `BuildCache.layers`."""
+        return frozenset(step.layer for step in self._known().values() if step.layer)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """See `BuildCache.remove`."""
+        for key in keys:
+            self._known().pop(key, None)
+            (self._root / key).unlink(missing_ok=True)
+
+    def _known(self) -> dict[str, CachedStep]:
+        if self._steps is None:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._steps = dict(self._read())
+        return self._steps
+
+    def _read(self) -> Iterable[tuple[str, CachedStep]]:
+        for path in self._root.iterdir():
+            if not _KEY.fullmatch(path.name):
+                path.unlink()
+                continue
+            try:
+                yield path.name, msgspec.json.decode(path.read_bytes(), type=CachedStep)
+            except msgspec.MsgspecError:
+                path.unlink()

@@ -1,0 +1,1 @@
+"""What builds need of the engine. How an image is built, the builder knows."""

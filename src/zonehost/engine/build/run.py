@@ -1,0 +1,134 @@
+"""One command of a build, in a container of its own: made, run, committed, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import msgspec
+
+from zonehost.domain.config import Config, Healthcheck
+from zonehost.domain.host_config import BindOptions, HostConfig, ImageOptions, LogConfig, Mount
+from zonehost.domain.image import Image
+from zonehost.domain.image_config import ImageConfig, RootFs, write_image_config
+from zonehost.engine.container.attach import AttachRequest, attach
+from zonehost.engine.container.attachments import Attachment
+from zonehost.engine.container.create import CreateRequest, create
+from zonehost.engine.container.remove import remove
+from zonehost.engine.container.start import start
+from zonehost.engine.container.wait import WaitCondition, wait
+from zonehost.engine.host import Host
+from zonehost.engine.image.platform import host_platform
+from zonehost.errors import NotFound
+from zonehost.ports.build_files import BuildFiles
+from zonehost.ports.workshop import Output, Ran, RunOrder
+
+BUILD: Final = "zonehost.build"
+"""The annotation of a build's container: which build it belongs to."""
+
+_ETC: Final = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+
+
+async def run(host: Host, files: BuildFiles, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
+    """See `Workshop.run`."""
+    async with AsyncExitStack() as stack:
+        draft = await stack.enter_async_context(_lent(host, order.layers))
+        trees = [(await stack.enter_async_context(_lent(host, tree.layers)), tree) for tree in order.trees]
+        mounts = [*_binds(order)]
+        for image, tree in trees:
+            options = ImageOptions(subpath=tree.subpath) if tree.subpath else None
+            mounts.append(Mount(type="image", source=image.id, target=tree.destination, image_options=options))
+        created = await create(
+            host, CreateRequest(config=_config(order, draft), host_config=_host_config(order, tuple(mounts)))
+        )
+        container = created.container.id
+        stack.push_async_callback(_removed, host, container)
+        started(container)
+        attachment = await attach(host, container, AttachRequest(stream=True, stdout=True, stderr=True))
+        stack.push_async_callback(attachment.close)
+        ended = await wait(host, container, WaitCondition.NEXT_EXIT)
+        await start(host, container)
+        await _listen(attachment, output)
+        code = (await ended).code
+        if code != 0:
+            return Ran(code, "", 0)
+        upper = f"{host.storage.zone_path(container)}/root/upper"
+        covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs)
+        await files.tidy(upper, covered)
+        layer = await host.layers.commit(upper, epoch=order.epoch)
+        await host.layers.settle((*order.layers, layer.diff_id))
+        return Ran(code, layer.diff_id, layer.size)
+
+
+async def abandon_builds(host: Host) -> None:
+    """Remove the containers of builds that an earlier daemon did not finish."""
+    doomed = [zone.id for zone in host.containers if BUILD in (zone.record.host_config.annotations or {})]
+    await asyncio.gather(*(_removed(host, container) for container in doomed))
+
+
+@asynccontextmanager
+async def _lent(host: Host, layers: tuple[str, ...]) -> AsyncIterator[Image]:
+    """Layers as an image that nobody sees, for as long as it is needed."""
+    platform = host_platform(host)
+    config = write_image_config(
+        ImageConfig(architecture=platform.architecture, os=platform.os, rootfs=RootFs(diff_ids=layers))
+    )
+    image_id = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    image = Image(id=image_id, config=config, layers=layers, size=0, added=host.clock.now())
+    with host.images.lending(image):
+        yield image
+
+
+async def _listen(attachment: Attachment, output: Output) -> None:
+    while chunks := await attachment.read():
+        for _, data in chunks:
+            await output(data)
+
+
+async def _removed(host: Host, container: str) -> None:
+    """Remove the container, also if this is being cancelled."""
+    try:
+        await asyncio.shield(asyncio.ensure_future(remove(host, container, force=True, volumes=True)))
+    except NotFound:
+        return
+
+
+def _config(order: RunOrder, image: Image) -> Config:
+    return Config(
+        image=image.id,
+        entrypoint=(),
+        cmd=order.args,
+        env=order.env,
+        user=order.user,
+        working_dir=order.workdir,
+        attach_stdout=True,
+        attach_stderr=True,
+        healthcheck=Healthcheck(test=("NONE",)),
+    )
+
+
+def _host_config(order: RunOrder, mounts: tuple[Mount, ...]) -> HostConfig:
+    return msgspec.structs.replace(
+        order.host_config,
+        network_mode=order.network,
+        mounts=mounts,
+        tmpfs=dict(order.tmpfs) or None,
+        log_config=LogConfig(type="none"),
+        annotations={BUILD: order.build},
+    )
+
+
+def _binds(order: RunOrder) -> list[Mount]:
+    return [
+        Mount(
+            type="bind",
+            source=bind.source,
+            target=bind.destination,
+            read_only=bind.readonly,
+            bind_options=BindOptions(propagation="rprivate"),
+        )
+        for bind in order.binds
+    ]

@@ -1,0 +1,79 @@
+"""The workshop port over this host: base images, commands in zones, results."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from zonehost.domain.image import Image
+from zonehost.domain.platform import Platform
+from zonehost.domain.reference import Reference, parse_reference
+from zonehost.engine.build.run import run
+from zonehost.engine.host import Host
+from zonehost.engine.image.intake import take_in
+from zonehost.engine.image.platform import platform_of
+from zonehost.engine.registry.pull import pull as pull_image
+from zonehost.engine.telling import tell_image
+from zonehost.errors import NotFound, SystemFailure
+from zonehost.ports.build_files import BuildFiles
+from zonehost.ports.builder import Tell
+from zonehost.ports.registry import Login
+from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
+
+
+class EngineWorkshop:
+    """Implements `ports.workshop`."""
+
+    def __init__(self, host: Host, files: BuildFiles) -> None:
+        self._host = host
+        self._files = files
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """See `Workshop.working`."""
+        async with self._host.images.intake():
+            yield
+
+    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
+        """See `Workshop.base`."""
+        if not pull and (found := self._here(name, platform)) is not None:
+            return self._base(found)
+        reference = parse_reference(name)
+        login = _login(logins, reference)
+        return self._base(await pull_image(self._host, reference, login=login, platform=platform, tell=tell))
+
+    async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
+        """See `Workshop.run`."""
+        return await run(self._host, self._files, order, started, output)
+
+    async def publish(self, image: Finished) -> str:
+        """See `Workshop.publish`."""
+        names = [parse_reference(tag).tagged() for tag in image.tags]
+        layers = []
+        for diff_id in image.layers:
+            layer = self._host.layers.get(diff_id)
+            if layer is None:
+                raise SystemFailure(f"layer {diff_id} of a build is gone")
+            layers.append(layer)
+        made = await take_in(self._host, image.config, layers, names, parent=image.parent)
+        for name in names:
+            tell_image(self._host, "tag", made, name.familiar)
+        return made.id
+
+    def _here(self, name: str, platform: Platform) -> Image | None:
+        try:
+            image = self._host.images.find(name)
+        except NotFound:
+            return None
+        # An image of another platform under this name is as good as none.
+        return image if platform.runs(platform_of(self._host, image)) else None
+
+    def _base(self, image: Image) -> Base:
+        return Base(image.id, self._host.images.config_of(image), image.layers, image.added)
+
+
+def _login(logins: Mapping[str, Login], reference: Reference) -> Login | None:
+    """The login for a registry; the client's file names the Hub by its old address."""
+    names = (reference.domain, f"https://{reference.domain}", "https://index.docker.io/v1/")
+    keys = names if reference.domain == "docker.io" else names[:2]
+    return next((logins[key] for key in keys if key in logins), None)

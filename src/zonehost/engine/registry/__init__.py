@@ -1,0 +1,1 @@
+"""Verbs on registries: pull, push, look, search."""

@@ -1,0 +1,54 @@
+"""Docker's progress messages of pulls and pushes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from typing import Any, Final
+
+from zonehost.domain.identity import short
+
+Tell = Callable[[dict[str, Any]], None]
+
+_WIDTH: Final = 50
+_STEPS: Final = 100
+_SMALLEST_STEP: Final = 512 << 10
+
+
+class LayerProgress:
+    """What is told of one layer."""
+
+    def __init__(self, tell: Tell, digest: str) -> None:
+        self._tell = tell
+        self._id = short(digest)
+
+    def status(self, words: str) -> None:
+        """A new state of the layer."""
+        self._tell({"status": words, "progressDetail": {}, "id": self._id})
+
+    async def watch(self, parts: AsyncIterable[bytes], words: str, total: int) -> AsyncGenerator[bytes, None]:
+        """Pass the parts on, telling how many bytes of how many have come, some hundred times at most."""
+        current = told = 0
+        step = max(total // _STEPS, _SMALLEST_STEP)
+        async for part in parts:
+            current += len(part)
+            if current - told >= step:
+                told = current
+                self._tell(_bar(words, self._id, current, total))
+            yield part
+
+
+def _bar(words: str, layer: str, current: int, total: int) -> dict[str, Any]:
+    filled = min(current * _WIDTH // total, _WIDTH) if total else _WIDTH
+    arrow = "=" * filled + (">" if filled < _WIDTH else "")
+    shown = f"[{arrow:<{_WIDTH}}] {_size(current):>8}/{_size(total)}"
+    return {"status": words, "progressDetail": {"current": current, "total": total}, "progress": shown, "id": layer}
+
+
+def _size(count: int) -> str:
+    """Bytes as Docker's progress shows them, in powers of ten with four digits."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.4g}{unit}"
+        value /= 1000
+    return f"{value:.4g}TB"
