@@ -9,10 +9,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
+from aiohttp import web
+
+from zonehost.api import answers
+from zonehost.api.delivery import deliver, json_line
 from zonehost.errors import ZonehostError
 from zonehost.ports.builder import CommandFailed
 
 Message = dict[str, Any]
+Tell = Callable[[Message], None]
 
 WAITING: Final = 1 << 16
 """So many messages may wait for a client that does not read; then it counts as gone."""
@@ -20,15 +25,15 @@ FEW: Final = 64
 """So many may wait where the verb can wait for the client."""
 
 
-class Outbox:
-    """Where a verb puts its messages."""
+class Teller:
+    """What a verb tells its messages to."""
 
     def __init__(self) -> None:
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._few = asyncio.Event()
         self._few.set()
 
-    def put(self, message: Message) -> None:
+    def __call__(self, message: Message) -> None:
         """Tell something. Raises ConnectionError if the client does not listen any more."""
         if self._messages.qsize() >= WAITING:
             raise ConnectionAbortedError("the client does not read what it is told")
@@ -52,17 +57,22 @@ class Outbox:
         return message
 
 
-async def progress(work: Callable[[Outbox], Awaitable[None]]) -> AsyncGenerator[Message, None]:
+async def follow(request: web.BaseRequest, work: Callable[[Teller], Awaitable[None]]) -> web.StreamResponse:
+    """Do the work, and send what it tells as lines of JSON."""
+    return await deliver(request, answers.JSON, progress(work), json_line, prompt=False)
+
+
+async def progress(work: Callable[[Teller], Awaitable[None]]) -> AsyncGenerator[Message, None]:
     """The messages of a verb while it works, and at the end its failure, if it failed.
 
     The work is cancelled when nobody listens any more. Raises what it raises before its first message.
     """
-    outbox = Outbox()
-    task = asyncio.ensure_future(work(outbox))
-    task.add_done_callback(lambda _: outbox.close())
+    teller = Teller()
+    task = asyncio.ensure_future(work(teller))
+    task.add_done_callback(lambda _: teller.close())
     told = False
     try:
-        while (message := await outbox.next()) is not None:
+        while (message := await teller.next()) is not None:
             told = True
             yield message
         try:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from zonehost.api.progress import FEW, WAITING, Outbox, progress
+from zonehost.api.progress import FEW, WAITING, Teller, progress
 from zonehost.errors import NotFound
 from zonehost.ports.builder import CommandFailed
 
@@ -14,10 +14,10 @@ from zonehost.ports.builder import CommandFailed
 async def test_messages_come_as_they_are_told() -> None:
     told = asyncio.Event()
 
-    async def work(outbox: Outbox) -> None:
-        outbox.put({"status": "one"})
+    async def work(tell: Teller) -> None:
+        tell({"status": "one"})
         await told.wait()
-        outbox.put({"status": "two"})
+        tell({"status": "two"})
 
     messages = progress(work)
     assert await anext(messages) == {"status": "one"}
@@ -26,7 +26,7 @@ async def test_messages_come_as_they_are_told() -> None:
 
 
 async def test_what_goes_wrong_at_once_is_an_error() -> None:
-    async def work(outbox: Outbox) -> None:
+    async def work(tell: Teller) -> None:
         raise NotFound("no such thing")
 
     with pytest.raises(NotFound):
@@ -34,8 +34,8 @@ async def test_what_goes_wrong_at_once_is_an_error() -> None:
 
 
 async def test_what_goes_wrong_later_is_the_last_message() -> None:
-    async def work(outbox: Outbox) -> None:
-        outbox.put({"stream": "Step 1/1"})
+    async def work(tell: Teller) -> None:
+        tell({"stream": "Step 1/1"})
         raise CommandFailed("it returned a non-zero code: 3", 3)
 
     assert [message async for message in progress(work)] == [
@@ -50,8 +50,8 @@ async def test_what_goes_wrong_later_is_the_last_message() -> None:
 async def test_the_work_ends_when_nobody_listens() -> None:
     ended = asyncio.Event()
 
-    async def work(outbox: Outbox) -> None:
-        outbox.put({})
+    async def work(tell: Teller) -> None:
+        tell({})
         try:
             await asyncio.Event().wait()
         finally:
@@ -66,11 +66,11 @@ async def test_the_work_ends_when_nobody_listens() -> None:
 async def test_a_verb_can_wait_for_a_slow_client() -> None:
     told = 0
 
-    async def work(outbox: Outbox) -> None:
+    async def work(tell: Teller) -> None:
         nonlocal told
         for _ in range(10 * FEW):
-            await outbox.drain()
-            outbox.put({})
+            await tell.drain()
+            tell({})
             told += 1
 
     messages = progress(work)
@@ -81,8 +81,8 @@ async def test_a_verb_can_wait_for_a_slow_client() -> None:
 
 
 async def test_who_does_not_read_counts_as_gone() -> None:
-    outbox = Outbox()
+    tell = Teller()
     for _ in range(WAITING):
-        outbox.put({})
+        tell({})
     with pytest.raises(ConnectionError):
-        outbox.put({})
+        tell({})
