@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from tests.fakes.runtime import TaskRuntime
+from zonehost.domain.syslog import SyslogTarget
 from zonehost.errors import NotFound
 from zonehost.ports.files import FileChange, PathStat, ZoneTree
 from zonehost.ports.logs import LogLine
@@ -43,7 +44,10 @@ class TaskLogs:
     ) -> None:
         pass
 
-    def forget(self, zone: str) -> None:
+    async def forward(self, zone: str, path: str, target: SyslogTarget, pid: int) -> None:
+        pass
+
+    async def forget(self, zone: str) -> None:
         pass
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zonehost.domain.host_config import LogConfig
+from zonehost.domain.syslog import check_syslog
 from zonehost.errors import InvalidParameter, Unsupported
 
 DEFAULT_DRIVER: Final = "json-file"
@@ -68,6 +69,8 @@ def check_log_config(config: LogConfig) -> None:
             raise Unsupported(f"log opt '{option}' for {driver} log driver is not supported")
         elif option not in _OPTIONS[driver]:
             raise InvalidParameter(f"unknown log opt '{option}' for {driver} log driver")
+    if driver == "syslog":
+        check_syslog(config.config or {})
     if driver != "none":
         log_bounds(config)
 

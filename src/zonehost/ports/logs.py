@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from zonehost.domain.syslog import SyslogTarget
 from zonehost.ports.streams import Stream
 
 
@@ -44,5 +45,12 @@ class Logs(Protocol):
     ) -> None:
         """Watch a running zone's log and rotate it past `max_size` bytes, keeping `max_files` files in all."""
 
-    def forget(self, zone: str) -> None:
-        """Stop watching. Idempotent."""
+    async def forward(self, zone: str, path: str, target: SyslogTarget, pid: int) -> None:
+        """Pass the lines of a running zone's log on to syslog, from where an earlier call for this log left off.
+
+        Raises:
+            Unavailable: the receiver cannot be reached now. Later it may go and come: lines wait for it in the file.
+        """
+
+    async def forget(self, zone: str) -> None:
+        """Stop watching a zone that has ended; what it wrote last is passed on first, within a bound. Idempotent."""

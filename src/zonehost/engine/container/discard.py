@@ -39,6 +39,6 @@ async def dismantle(host: Host, record: Container) -> None:
     Raises:
         Blocked: a process cannot be ended.
     """
-    host.logs.forget(record.id)
     await together(host.runtime.remove(record.id), host.networking.detach(record.id))
+    await host.logs.forget(record.id)
     release_all(host, record.endpoints.values())

@@ -26,7 +26,7 @@ from zonehost.engine.container.endpoints import (
 )
 from zonehost.engine.container.etc import etc_contents
 from zonehost.engine.container.health import checked, watch_health
-from zonehost.engine.container.log_watch import watch_log
+from zonehost.engine.container.log_watch import forward_log, watch_log
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_network, tell_volume
@@ -63,6 +63,7 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
         undo.push_async_callback(host.networking.detach, zone.id)
         record = await _intended(host, zone.record, endpoints, restart_count)
         blueprint = draw(host, record)
+        undo.push_async_callback(host.logs.forget, zone.id)
         undo.push_async_callback(host.runtime.remove, zone.id)
         await together(host.keep(zone, record), host.storage.write_etc(zone.id, etc_contents(host, record)))
         failpoint("start.recorded")
@@ -78,6 +79,7 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
         born = await host.runtime.create(blueprint, plumb if private else None)
         failpoint("start.born")
         await connect_waiting(host, zone)
+        await forward_log(host, record, born.pid)
         state = msgspec.structs.replace(
             record.state,
             status=Status.RUNNING,

@@ -1,8 +1,11 @@
-"""Keeping the log of a running container within its bounds."""
+"""What is done with the log of a container while it runs: kept within its bounds, passed on to syslog."""
 
 from __future__ import annotations
 
+from zonehost.domain.container import Container
+from zonehost.domain.identity import short
 from zonehost.domain.log_config import log_bounds
+from zonehost.domain.syslog import syslog_target
 from zonehost.engine.container.log_path import log_path
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
@@ -19,3 +22,28 @@ def watch_log(host: Host, zone: Zone) -> None:
         await host.runtime.reopen_log(zone.id)
 
     host.logs.keep(zone.id, path, max_size=bounds.max_size, max_files=bounds.max_files, reopen=reopen)
+
+
+async def forward_log(host: Host, record: Container, pid: int) -> None:
+    """Have the log passed on, if the container's log driver is syslog.
+
+    Raises:
+        Unavailable: the receiver cannot be reached.
+    """
+    wanted = record.host_config.log_config
+    path = log_path(host, record)
+    if wanted.type != "syslog" or path is None:
+        return
+    fields = {
+        "ID": record.short,
+        "FullID": record.id,
+        "Name": record.name,
+        "ImageName": record.config.image,
+        "ImageID": short(record.image),
+        "ImageFullID": record.image,
+        "DaemonName": "docker",
+        "Hostname": host.machine.facts.hostname,
+        "Command": " ".join((record.path, *record.args)),
+    }
+    target = syslog_target(wanted.config or {}, fields, host.machine.facts.hostname)
+    await host.logs.forward(record.id, path, target, pid)

@@ -15,11 +15,12 @@ from zonehost.engine.container.discard import discard, dismantle
 from zonehost.engine.container.endpoints import cleared
 from zonehost.engine.container.exits import settle_exit
 from zonehost.engine.container.health import checked, watch_health
-from zonehost.engine.container.log_watch import watch_log
+from zonehost.engine.container.log_watch import forward_log, watch_log
 from zonehost.engine.container.remove import finish_removal
 from zonehost.engine.host import Host
 from zonehost.engine.recovery.report import Recovered
 from zonehost.engine.state.zone import Zone
+from zonehost.errors import Unavailable
 from zonehost.ports.runtime import Exit, Running, Survey
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,10 @@ async def _finish_removing(host: Host, zone: Zone) -> None:
 async def _go_on(host: Host, zone: Zone) -> None:
     await host.keep(zone, zone.record)
     watch_log(host, zone)
+    try:
+        await forward_log(host, zone.record, zone.record.state.pid)
+    except Unavailable as error:
+        log.error("the log of container %s is not passed on: %s", zone.record.short, error)
     watch_health(host, zone)
 
 
