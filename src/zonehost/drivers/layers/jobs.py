@@ -10,9 +10,12 @@ import msgspec
 
 from zonehost.drivers.layers.below import complete as take_from_below
 from zonehost.drivers.layers.commit import commit as make_of_upper
+from zonehost.drivers.layers.load import load as take_in_images
 from zonehost.drivers.layers.pack import pack as packed
+from zonehost.drivers.layers.save import save as archived
 from zonehost.drivers.layers.unpack import unpack as take_in
 from zonehost.linux.jobs import answering, chunks
+from zonehost.ports.archives import ArchivedImage
 from zonehost.tar.extract import write
 from zonehost.tar.reader import Bounds
 
@@ -76,3 +79,37 @@ def complete(arguments: Any, fds: list[int]) -> bool:
     wanted = msgspec.convert(arguments, Completion)
     os.umask(0)
     return take_from_below(wanted.layer, wanted.below, wanted.folder)
+
+
+class Loading(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments of `load`."""
+
+    folder: str
+    known: frozenset[str]
+    bounds: Bounds
+    architecture: str
+
+
+@answering
+def load(arguments: Any, fds: list[int]) -> Any:
+    """The images of an archive."""
+    wanted = msgspec.convert(arguments, Loading)
+    os.umask(0)
+    return msgspec.to_builtins(
+        take_in_images(chunks(fds[0]), wanted.folder, wanted.known, wanted.bounds, wanted.architecture)
+    )
+
+
+class Saving(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments of `save`: the folders of the layers are by diff id."""
+
+    images: tuple[ArchivedImage, ...]
+    folders: dict[str, str]
+
+
+@answering
+def save(arguments: Any, fds: list[int]) -> None:
+    """An archive of images, to the descriptor."""
+    wanted = msgspec.convert(arguments, Saving)
+    for chunk in archived(wanted.images, wanted.folders.__getitem__):
+        write(fds[0], memoryview(chunk))

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -34,14 +34,14 @@ class LayerPool:
     def __init__(self, root: str, forks: ForkServer, bounds: Bounds | None = None) -> None:
         self._root = root
         self._forks = forks
-        self._bounds = bounds or Bounds()
+        self.bounds = bounds or Bounds()
         self._facts: dict[str, Facts] = {}
         self._completions: dict[tuple[str, str], str | None] = {}
         """By chain of layers below and diff id: the tree of what is taken from below, or None for nothing."""
 
     def path(self, diff_id: str) -> str:
         """The host path of the layer's tree, in overlay form."""
-        return f"{self._folder(diff_id)}/{TREE}"
+        return f"{self.folder(diff_id)}/{TREE}"
 
     def get(self, diff_id: str) -> Layer | None:
         """The layer, if it is here whole."""
@@ -50,22 +50,22 @@ class LayerPool:
 
     async def unpack(self, archive: AsyncIterable[bytes], *, diff_id: str | None = None) -> Layer:
         """Take in a layer archive."""
-        async with self._aside() as folder:
-            arguments = Unpacking(folder=folder, bounds=self._bounds, diff_id=diff_id)
+        async with self.aside() as folder:
+            arguments = Unpacking(folder=folder, bounds=self.bounds, diff_id=diff_id)
             told = await jobs.run(self._forks, f"{_JOBS}:unpack", msgspec.to_builtins(arguments), archive=archive)
-            return self._adopt(folder, told)
+            return self.adopt(folder, msgspec.convert(told, Facts))
 
     def pack(self, diff_id: str) -> AsyncIterator[bytes]:
         """The layer's uncompressed archive, to the byte."""
         self._known(diff_id)
-        return jobs.stream(self._forks, f"{_JOBS}:pack", self._folder(diff_id))
+        return jobs.stream(self._forks, f"{_JOBS}:pack", self.folder(diff_id))
 
     async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
         """Make a layer of an overlay's upper directory."""
-        async with self._aside() as folder:
+        async with self.aside() as folder:
             arguments = Commit(upper=upper, folder=folder, epoch=epoch)
             told = await jobs.run(self._forks, f"{_JOBS}:commit", msgspec.to_builtins(arguments))
-            return self._adopt(folder, told)
+            return self.adopt(folder, msgspec.convert(told, Facts))
 
     async def settle(self, diff_ids: Sequence[str]) -> None:
         """Make ready what the layers of a new image take from each other."""
@@ -75,11 +75,11 @@ class LayerPool:
                 raise InvalidParameter(f"layer {diff_id} has a hard link to a file that no layer has")
             if number == 0 or not depends(self._known(diff_id)) or key in self._completions:
                 continue
-            async with self._aside() as folder:
+            async with self.aside() as folder:
                 below = self.stack(diff_ids[:number])
-                arguments = Completion(layer=self._folder(diff_id), below=below, folder=folder)
+                arguments = Completion(layer=self.folder(diff_id), below=below, folder=folder)
                 needed = await jobs.run(self._forks, f"{_JOBS}:complete", msgspec.to_builtins(arguments))
-                place = Path(self._folder(diff_id), _COMPLETIONS, key[0])
+                place = Path(self.folder(diff_id), _COMPLETIONS, key[0])
                 place.parent.mkdir(exist_ok=True)
                 if key not in self._completions:
                     Path(folder).rename(place)
@@ -100,8 +100,8 @@ class LayerPool:
             return
         for key in [key for key in self._completions if key[1] == diff_id]:
             del self._completions[key]
-        async with self._aside() as folder:
-            Path(self._folder(diff_id)).rename(folder)
+        async with self.aside() as folder:
+            Path(self.folder(diff_id)).rename(folder)
 
     async def survey(self) -> frozenset[str]:
         """Diff ids of all whole layers; what was half-made is removed."""
@@ -115,6 +115,10 @@ class LayerPool:
                 for place in (folder / _COMPLETIONS).glob("*"):
                     tree = place / TREE
                     self._completions[place.name, facts.layer.diff_id] = str(tree) if tree.exists() else None
+        return self.diff_ids()
+
+    def diff_ids(self) -> frozenset[str]:
+        """Diff ids of all whole layers."""
         return frozenset(self._facts)
 
     def _known(self, diff_id: str) -> Facts:
@@ -123,19 +127,19 @@ class LayerPool:
         except KeyError:
             raise NotFound(f"no such layer: {diff_id}") from None
 
-    def _folder(self, diff_id: str) -> str:
+    def folder(self, diff_id: str) -> str:
+        """The layer's folder, whether it exists or not."""
         return f"{self._root}/{diff_id.removeprefix(_ALGORITHM)}"
 
-    def _adopt(self, folder: str, told: Any) -> Layer:
+    def adopt(self, folder: str, facts: Facts) -> Layer:
         """Give a new layer its name. Another call may have brought the same layer meanwhile; then that one stays."""
-        facts = msgspec.convert(told, Facts)
         if facts.layer.diff_id not in self._facts:
-            Path(folder).rename(self._folder(facts.layer.diff_id))
+            Path(folder).rename(self.folder(facts.layer.diff_id))
             self._facts[facts.layer.diff_id] = facts
         return self._facts[facts.layer.diff_id].layer
 
     @asynccontextmanager
-    async def _aside(self) -> AsyncIterator[str]:
+    async def aside(self) -> AsyncIterator[str]:
         """A path for a folder that is gone when this is left, unless it was renamed."""
         folder = f"{self._root}/{_ASIDE}{secrets.token_hex(8)}"
         try:

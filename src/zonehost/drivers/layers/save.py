@@ -1,0 +1,40 @@
+"""Writes an archive of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from zonehost.drivers.layers import documents
+from zonehost.drivers.layers.pack import pack
+from zonehost.ports.archives import ArchivedImage
+from zonehost.tar import block, entry, writer
+from zonehost.tar.entry import Entry
+
+
+def save(images: Sequence[ArchivedImage], folder_of: Callable[[str], str]) -> Iterator[bytes]:
+    """The archive, its members in the order of their names; `folder_of` gives the folder of a layer by diff id.
+
+    Raises:
+        SystemFailure: a layer is damaged on disk; known only at its end.
+        OSError: the disk or the kernel failed.
+    """
+    texts = documents.documents(images)
+    layers = {documents.blob(layer.diff_id): layer for image in images for layer in image.layers}
+    yield _folder("blobs") + _folder("blobs/sha256")
+    for name in sorted({*texts, *layers}):
+        layer = layers.get(name)
+        if layer is None:
+            yield _member(name, len(texts[name])) + texts[name] + bytes(block.padding(len(texts[name])))
+        else:
+            yield _member(name, layer.archive_size)
+            yield from pack(folder_of(layer.diff_id))
+            yield bytes(block.padding(layer.archive_size))
+    yield writer.END
+
+
+def _folder(name: str) -> bytes:
+    return writer.header(Entry(name=name.encode(), kind=entry.DIRECTORY, mode=0o755))
+
+
+def _member(name: str, size: int) -> bytes:
+    return writer.header(Entry(name=name.encode(), size=size))
