@@ -27,6 +27,10 @@ class ContainerList:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Container, str, bool, bytes]] = {}
 
+    def __len__(self) -> int:
+        """How many entries are kept."""
+        return len(self._kept)
+
     def encode(self, listed: Sequence[Listed], version: Version) -> bytes:
         """`GET /containers/json`."""
         body = b"[" + b",".join([self._entry(one, version) for one in listed]) + b"]"
