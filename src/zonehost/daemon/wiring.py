@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from zonehost import __version__
+from zonehost.daemon.building import add_builder
 from zonehost.daemon.configuration import Configuration
 from zonehost.daemon.instance import lasting_id
 from zonehost.domain.host_config import LogConfig
@@ -57,7 +58,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     undo.push_async_callback(registries.close)
     runtime = ZoneRuntime(forks, discover(), configuration.name, configuration.run_root)
     undo.push_async_callback(runtime.close)
-    networking = KernelNetworking(configuration.name)
+    networking = KernelNetworking(configuration.name, Path(configuration.run_root))
     undo.push_async_callback(networking.close)
     logs = LogFiles()
     undo.push_async_callback(logs.close)
@@ -76,6 +77,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         registries=registries,
     )
     undo.push_async_callback(host.close)
+    add_builder(host, forks, pool_root, configuration.fresh)
     return host
 
 

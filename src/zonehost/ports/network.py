@@ -26,13 +26,15 @@ class Plug:
 class ZonePlugs:
     """All that the firewall and the resolver need to know of a zone. The order of the plugs is that of eth0, eth1, …
 
-    `servers` are the name servers that it asks for what no zone is called (`--dns`), empty for the host's.
+    `servers` are the name servers that it asks for what no zone is called (`--dns`), empty for the host's. `pid` is its
+    process, if it runs.
     """
 
     zone: str
     plugs: tuple[Plug, ...]
     ports: tuple[PublishedPort, ...] = ()
     servers: tuple[str, ...] = ()
+    pid: int = 0
 
 
 class Networking(Protocol):
@@ -98,10 +100,13 @@ class Networking(Protocol):
         Also undoes a `reserve` that no `attach` followed.
         """
 
-    async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
+    async def restore(
+        self, networks: Sequence[Network], zones: Sequence[ZonePlugs]
+    ) -> Mapping[str, Sequence[Endpoint]]:
         """At start: make bridges and the whole firewall what the records say, hold the ports, sweep the rest.
 
-        `zones` are those that run. Connections through the firewall are not disturbed.
+        `zones` are those that run. Connections through the firewall are not disturbed. By zone, the endpoints that had
+        to be linked anew, with their interface names: what a crash left half-connected.
         """
 
     async def close(self) -> None:

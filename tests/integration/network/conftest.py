@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +21,18 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-async def net(world: World) -> AsyncIterator[KernelNetworking]:
+def run_root() -> Iterator[Path]:
+    """A folder with a short name: a socket's path has 107 bytes (unix(7))."""
+    folder = Path(tempfile.mkdtemp(prefix="zh-", dir="/run"))
+    yield folder
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+
+
+@pytest.fixture
+async def net(world: World, run_root: Path) -> AsyncIterator[KernelNetworking]:
     """The driver under test; at the end it must leave nothing on the host."""
-    driver = KernelNetworking(f"test-{secrets.token_hex(3)}")
+    driver = KernelNetworking(f"test-{secrets.token_hex(3)}", run_root)
     await driver.restore((), ())
     yield driver
     for zone in list(driver.attached):

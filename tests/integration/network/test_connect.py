@@ -14,12 +14,14 @@ from zonehost.errors import Conflict, InvalidParameter
 from zonehost.ports.network import Plug, ZonePlugs
 
 
-async def connect(net: KernelNetworking, world: World, zone: Zone, network: Network, **fields: object) -> Plug:
+async def connect(
+    net: KernelNetworking, world: World, zone: Zone, network: Network, *names: str, **fields: object
+) -> Plug:
     """As the engine does it: the zone has its new plug afterwards."""
-    new = world.plug(network, **fields)
+    new = world.plug(network, *names, **fields)
     plugs = with_plugs(zone.plugs, (*zone.plugs.plugs, new))
     endpoint = await net.connect(zone.place.process.pid, plugs, new)
-    named = Plug(network, endpoint)
+    named = Plug(network, endpoint, names)
     zone.plugs = with_plugs(zone.plugs, (*zone.plugs.plugs, named))
     return named
 
@@ -31,7 +33,7 @@ async def disconnect(net: KernelNetworking, zone: Zone, old: Plug) -> None:
 
 
 def with_plugs(plugs: ZonePlugs, every: tuple[Plug, ...]) -> ZonePlugs:
-    return ZonePlugs(plugs.zone, every, plugs.ports, plugs.servers)
+    return ZonePlugs(plugs.zone, every, plugs.ports, plugs.servers, plugs.pid)
 
 
 def default_route(zone: Zone) -> str:

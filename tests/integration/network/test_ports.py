@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -64,8 +65,8 @@ async def test_a_port_of_one_host_address_answers_only_there(world: World, net: 
         world.outside.reach(HOST, 8080)
 
 
-async def test_loopback_can_be_the_default(world: World) -> None:
-    net = KernelNetworking("test-loopback", Settings(publish="127.0.0.1"))
+async def test_loopback_can_be_the_default(world: World, run_root: Path) -> None:
+    net = KernelNetworking("test-loopback", run_root, Settings(publish="127.0.0.1"))
     zone = await web(world, net)
     assert zone.plugs.ports[0].host_ip == "127.0.0.1"
     source_of(zone.place.serve(80), world.host, "127.0.0.1", 8080)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from tests.integration.network.test_ports import source_of, web
-from tests.integration.network.world import HOST, OUTSIDE, World, Zone
+from tests.integration.network.world import HOST, OUTSIDE, World, Zone, address
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking
 
 INSTANCE = "test-restart"
 
 
-async def come_back(zone: Zone) -> KernelNetworking:
+async def come_back(zone: Zone, run_root: Path) -> KernelNetworking:
     """Another process's driver of the same instance, with the records of the zone."""
-    again = KernelNetworking(INSTANCE)
+    again = KernelNetworking(INSTANCE, run_root)
     await again.restore([plug.network for plug in zone.plugs.plugs], [zone.plugs])
     return again
 
@@ -26,8 +29,8 @@ async def leave_nothing(net: KernelNetworking, zone: Zone, world: World) -> None
     assert world.host.run("nft list tables") == ""
 
 
-async def test_connections_outlive_the_daemon_and_its_return(world: World) -> None:
-    net = KernelNetworking(INSTANCE)
+async def test_connections_outlive_the_daemon_and_its_return(world: World, run_root: Path) -> None:
+    net = KernelNetworking(INSTANCE, run_root)
     zone = await web(world, net)
     server = zone.place.serve(80)
     inward = world.outside.reach(HOST, 8080)
@@ -37,7 +40,7 @@ async def test_connections_outlive_the_daemon_and_its_return(world: World) -> No
     taken, _ = outside.accept()
     await net.close()
     source_of(server, world.outside, HOST, 8080)
-    again = await come_back(zone)
+    again = await come_back(zone, run_root)
     for one, other in ((inward, accepted), (outward, taken)):
         one.sendall(b"still")
         assert other.recv(16) == b"still"
@@ -58,14 +61,14 @@ async def test_restore_makes_what_somebody_deleted(world: World, net: KernelNetw
     assert source_of(server, world.outside, HOST, 8080) == OUTSIDE
 
 
-async def test_restore_sweeps_what_no_record_knows(world: World, net: KernelNetworking) -> None:
+async def test_restore_sweeps_what_no_record_knows(world: World, net: KernelNetworking, run_root: Path) -> None:
     network = await world.network(net)
     kept = await world.zone(net, network)
     await world.zone(net, network)
     await world.network(net)
     await world.network(net, options={"com.docker.network.bridge.name": "named"})
-    stranger = KernelNetworking("another")
-    await stranger.create(Network(id="ab" * 32, name="x", driver="bridge", created=0))
+    stranger = KernelNetworking("another", run_root)
+    await stranger.create(Network(id="ab" * 32, name="x", driver="bridge", created=0, predefined=True))
     await net.restore([network], [kept.plugs])
     links = world.host.run("ip -o link show")
     assert links.count("zv") == 1
@@ -75,14 +78,25 @@ async def test_restore_sweeps_what_no_record_knows(world: World, net: KernelNetw
 
 
 async def test_a_port_that_was_lost_meanwhile_is_told_and_still_leads_to_the_zone(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, run_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    net = KernelNetworking(INSTANCE)
+    net = KernelNetworking(INSTANCE, run_root)
     zone = await web(world, net)
     server = zone.place.serve(80)
     await net.close()
     world.host.serve(8080)
-    again = await come_back(zone)
+    again = await come_back(zone, run_root)
     assert "address already in use" in caplog.text
     source_of(server, world.outside, HOST, 8080)
     await leave_nothing(again, zone, world)
+
+
+async def test_a_link_that_a_crash_did_not_make_is_made_at_the_return(world: World, net: KernelNetworking) -> None:
+    one, two = await world.network(net), await world.network(net)
+    zone = await world.zone(net, one)
+    half = world.plug(two)
+    recorded = replace(zone.plugs, plugs=(*zone.plugs.plugs, half))
+    [(identity, [made])] = (await net.restore([one, two], [recorded])).items()
+    assert (identity, made.id, made.interface) == (zone.id, half.endpoint.id, "eth1")
+    other = await world.zone(net, two)
+    source_of(other.place.serve(80), zone.place, address(other), 80)

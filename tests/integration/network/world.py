@@ -130,21 +130,27 @@ class World:
         self.leases[record.id] = Leases(record)
         return record
 
-    def plug(self, network: Network, **fields: object) -> Plug:
+    def plug(self, network: Network, *names: str, **fields: object) -> Plug:
         endpoint = msgspec.structs.replace(Endpoint(network=network.id, id=new_id()), **fields)
-        return Plug(network, self.leases[network.id].lease(endpoint))
+        return Plug(network, self.leases[network.id].lease(endpoint), names)
 
     async def zone(
-        self, net: KernelNetworking, *networks: Network, ports: dict[str, tuple[PortBinding, ...]] | None = None
+        self,
+        net: KernelNetworking,
+        *networks: Network,
+        ports: dict[str, tuple[PortBinding, ...]] | None = None,
+        names: tuple[str, ...] = (),
+        servers: tuple[str, ...] = (),
+        **fields: object,
     ) -> Zone:
         """A zone in the networks, as the engine would make it."""
-        plugs = tuple(self.plug(network) for network in networks)
+        plugs = tuple(self.plug(network, *names, **fields) for network in networks)
         identity = new_id()
         held: tuple[PublishedPort, ...] = await net.reserve(identity, "web", ports or {}, plugs)
         place = self.place()
-        endpoints = await net.attach(place.netns, ZonePlugs(identity, plugs, held))
+        endpoints = await net.attach(place.netns, ZonePlugs(identity, plugs, held, servers))
         named = tuple(Plug(plug.network, endpoint, plug.names) for plug, endpoint in zip(plugs, endpoints, strict=True))
-        return Zone(place, identity, ZonePlugs(identity, named, held))
+        return Zone(place, identity, ZonePlugs(identity, named, held, servers, place.process.pid))
 
 
 def address(zone: Zone, position: int = 0) -> str:

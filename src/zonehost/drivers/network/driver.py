@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -17,13 +18,15 @@ from zonehost.domain.host_config import PortBinding
 from zonehost.domain.ipam import DEFAULT_BASES, Base, first_free, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, forwarding, plan
+from zonehost.drivers.network.answering import Answering
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, macvlan_options
 from zonehost.drivers.network.removal import LinkRemoval
 from zonehost.drivers.network.reservations import Reservations
+from zonehost.drivers.network.resolving import Resolver
 from zonehost.drivers.network.tables import Tables
 from zonehost.drivers.network.wiring import Wiring
-from zonehost.errors import Conflict, Unsupported
+from zonehost.errors import Conflict, Unsupported, ZonehostError
 from zonehost.ports.network import Plug, ZonePlugs
 
 T = TypeVar("T")
@@ -45,7 +48,7 @@ class Settings:
 class KernelNetworking:
     """`ports.network.Networking` on Linux bridges, macvlans and nftables."""
 
-    def __init__(self, instance: str, settings: Settings = Settings()) -> None:
+    def __init__(self, instance: str, run_root: Path, settings: Settings = Settings()) -> None:
         self._names = Names(instance)
         self._settings = settings
         self._networks: dict[str, Network] = {}
@@ -54,6 +57,7 @@ class KernelNetworking:
         self._wiring = Wiring(self._names)
         self._removal = LinkRemoval(self._threads, self._names.link_group)
         self._reservations = Reservations()
+        self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
         self._tables = Tables(self._ruleset)
 
     @property
@@ -98,6 +102,8 @@ class KernelNetworking:
         except BaseException:
             del self._networks[network.id]
             raise
+        if not network.predefined:
+            await self._answering.prepare()
 
     async def remove(self, network: Network) -> None:
         """Take the bridge and its rules away."""
@@ -128,7 +134,7 @@ class KernelNetworking:
         wires = plan.wires(self._names, plugs)
         names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
         try:
-            await self._became(plugs)
+            await asyncio.gather(self._became(plugs), self._answer(plugs, netns))
         except BaseException:
             await asyncio.shield(self.detach(plugs.zone))
             raise
@@ -143,7 +149,7 @@ class KernelNetworking:
         with _namespace(pid) as netns:
             [name] = await self._in_thread(self._wiring.plug, netns, [wire])
             try:
-                await self._became(plugs)
+                await asyncio.gather(self._became(plugs), self._answer(plugs, netns))
             except BaseException:
                 await self._in_thread(self._wiring.unplug, netns, [name], [])
                 raise
@@ -155,43 +161,71 @@ class KernelNetworking:
         if old.network.driver in plan.LINKED:
             with _namespace(pid) as netns:
                 await self._in_thread(self._wiring.unplug, netns, [old.endpoint.interface], left)
-        await self._became(plugs)
+        await asyncio.gather(self._became(plugs), self._answering.put(plan.view(plugs)))
 
     async def detach(self, zone: str) -> None:
         """Rules, links and ports of a zone."""
         had = self._zones.pop(zone, None)
         if had is not None:
             gone = firewall.changes(self._names.table, plan.elements(self._names, [had]), add=False)
-            await asyncio.gather(self._removal.remove(self._veths(had)), self._tables.change(gone))
+            await asyncio.gather(
+                self._removal.remove(self._veths(had)), self._tables.change(gone), self._answering.drop(zone)
+            )
         self._reservations.release(zone)
 
-    async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
-        """Bridges, rules and held ports as the records say; links that no record knows go."""
+    async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
+        """Bridges, rules, held ports and views as the records say; links that no record knows go."""
         self._networks = {network.id: network for network in networks if network.driver == "bridge"}
-        self._zones = {zone.zone: zone for zone in zones}
         for network in self._networks.values():
             await self._in_thread(self._ensure, network)
+        self._zones = {zone.zone: zone for zone in zones}
         for zone in zones:
             for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
                 _log.warning("container %s keeps its published port, but %s", zone.zone[:12], lost)
         await self._tables.replace()
+        await self._sweep()
+        await self._answering.restore((plan.view(zone), zone.pid) for zone in zones if plan.has_names(zone))
+        return await self._replug()
+
+    async def _sweep(self) -> None:
+        """Links of ours that no record knows, or that a crash left before they had a name inside."""
         known = {plan.bridge_name(self._names, network) for network in self._networks.values()}
-        known.update(name for zone in zones for name in self._veths(zone))
+        known.update(name for zone in self._zones.values() for name in self._veths(zone, whole=True))
         links = await self._in_thread(self._wiring.ours)
         await self._removal.remove(link.name for link in links if link.name not in known)
 
+    async def _replug(self) -> dict[str, tuple[Endpoint, ...]]:
+        """Links that records have and running zones have not, made anew; their endpoints, by zone."""
+        there = {link.name for link in await self._in_thread(self._wiring.ours)}
+        made: dict[str, tuple[Endpoint, ...]] = {}
+        for zone in self._zones.values():
+            for plug in zone.plugs:
+                if plug.network.driver == "bridge" and self._names.veth(plug.endpoint.id) not in there:
+                    try:
+                        endpoint = await self.connect(zone.pid, zone, plug)
+                    except ZonehostError as error:
+                        _log.error("container %s has no link to %s: %s", zone.zone[:12], plug.network.name, error)
+                    else:
+                        made[zone.zone] = (*made.get(zone.zone, ()), endpoint)
+        return made
+
     async def close(self) -> None:
         """Leave nothing if nobody needs it."""
-        if not self._zones:
+        alone = not self._zones
+        await self._answering.close(end=alone)
+        if alone:
             bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]
             owned = [bridge.name for bridge in bridges if await self._in_thread(self._wiring.owns, bridge)]
             await self._removal.remove(owned)
-            await self._tables.close(firewall.removal(self._names.table))
-        else:
-            await self._tables.close("")
+        await self._tables.close(firewall.removal(self._names.table) if alone else "")
         self._reservations.close()
         await self._removal.idle()
         self._threads.shutdown(wait=False)
+
+    async def _answer(self, plugs: ZonePlugs, netns: int) -> None:
+        """Names for a zone that is in a network that knows names."""
+        if plan.has_names(plugs):
+            await self._answering.put(plan.view(plugs), netns)
 
     async def _became(self, plugs: ZonePlugs) -> None:
         """The rules of a zone whose links have changed."""
@@ -207,8 +241,13 @@ class KernelNetworking:
         forwarding.enable(ipv6=network.ipv6)
         self._wiring.ensure_bridge(plan.bridge_link(self._names, network))
 
-    def _veths(self, zone: ZonePlugs) -> list[str]:
-        return [self._names.veth(plug.endpoint.id) for plug in zone.plugs if plug.network.driver == "bridge"]
+    def _veths(self, zone: ZonePlugs, *, whole: bool = False) -> list[str]:
+        """The host's ends of a zone's links; or only of those that were made to the end."""
+        return [
+            self._names.veth(plug.endpoint.id)
+            for plug in zone.plugs
+            if plug.network.driver == "bridge" and (plug.endpoint.interface or not whole)
+        ]
 
     def _ruleset(self) -> str:
         walls = [plan.wall(self._names, network) for network in self._networks.values()]

@@ -17,6 +17,7 @@ from zonehost.drivers.network import firewall
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, endpoint_options, macvlan_options
 from zonehost.drivers.network.reservations import Wanted
+from zonehost.drivers.network.resolver import views
 from zonehost.errors import InvalidParameter
 from zonehost.ports.network import Plug, ZonePlugs
 
@@ -245,6 +246,38 @@ def published(zone: ZonePlugs) -> list[firewall.Published]:
             )
         )
     return found
+
+
+def has_names(zone: ZonePlugs) -> bool:
+    """Whether the zone is in a network whose zones know each other by name: any but the predefined ones."""
+    return any(not plug.network.predefined for plug in zone.plugs)
+
+
+def view(zone: ZonePlugs) -> views.Zone:
+    """What a zone is called, and what it may resolve."""
+    return views.Zone(
+        id=zone.zone,
+        places=tuple(
+            views.Place(
+                network=plug.network.id,
+                network_name=plug.network.name,
+                names=plug.names,
+                ipv4=plug.endpoint.ipv4,
+                ipv6=plug.endpoint.ipv6,
+                links=tuple(_link(text) for text in plug.endpoint.links),
+            )
+            for plug in zone.plugs
+            if not plug.network.predefined
+        ),
+        servers=zone.servers,
+        outside=any(not plug.network.internal for plug in zone.plugs),
+    )
+
+
+def _link(text: str) -> tuple[str, str]:
+    """`--link NAME:ALIAS` as alias and name; without an alias it is the name itself."""
+    name, _, alias = text.partition(":")
+    return alias or name, name
 
 
 def elements(names: Names, zones: Iterable[ZonePlugs]) -> firewall.Elements:

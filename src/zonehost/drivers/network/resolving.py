@@ -1,0 +1,196 @@
+"""The daemon's end of the resolver: starts it, gives it each zone's sockets and names, and takes them back.
+
+A zone asks at 127.0.0.11:53, as in Docker; rules in its own namespace lead that to the resolver's two sockets, so that
+a zone may serve port 53 itself. Blocking calls for worker threads; each is done when it returns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from zonehost.drivers.network.resolver.views import Zone
+from zonehost.errors import SystemFailure
+from zonehost.linux.netlink import entered
+from zonehost.linux.nftables import Nftables, NftablesError
+
+ADDRESS: Final = "127.0.0.11"
+"""Where a zone's resolv.conf points."""
+
+_SECONDS: Final = 10.0
+_TABLE: Final = "zonehost-resolver"
+
+
+class Lost(Exception):
+    """The resolver's process has ended, and with it the sockets that it had."""
+
+
+class Resolver:
+    """The resolver of one instance; `socket_path` is where it takes orders, also from the daemon's next process."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+        self._log = socket_path.with_suffix(".log")
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
+        self._lifeline: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it took the last order."""
+        return self._connection is not None
+
+    def start(self) -> None:
+        """Have it run. Idempotent."""
+        with self._lock:
+            self._connect(start=True)
+
+    def lifeline(self) -> int | None:
+        """A descriptor that can be read once the resolver has ended; None if it does not run."""
+        return self._lifeline.fileno() if self._lifeline is not None else None
+
+    def known(self) -> frozenset[str]:
+        """The zones that it listens for, of a resolver that runs; it is not started for this."""
+        try:
+            return frozenset(self._order({"list": True}))
+        except Lost:
+            return frozenset()
+
+    def put(self, zone: Zone, netns: int | None = None, *, again: bool = False) -> None:
+        """Let the zone have this view; with its namespace, let it be heard there: for the first time, or `again`.
+
+        Raises:
+            Lost: the resolver has ended: put all zones again, with their namespaces.
+            SystemFailure: the namespace's sockets or rules cannot be made.
+        """
+        with ExitStack() as stack:
+            sockets = [stack.enter_context(made) for made in _ears(netns, again=again)] if netns is not None else []
+            self._order({"put": asdict(zone)}, [made.fileno() for made in sockets], start=netns is not None)
+
+    def drop(self, zone: str) -> None:
+        """Forget the zone and close its sockets. Idempotent."""
+        with suppress(Lost):
+            self._order({"drop": zone})
+
+    def quit(self) -> None:
+        """End the process, if it runs."""
+        with suppress(Lost):
+            self._order({"quit": True})
+        self.leave()
+        if self._process is not None:
+            self._process.wait(_SECONDS)
+        for path in (self._path, self._log):
+            path.unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Let it go on alone."""
+        with self._lock:
+            self._disconnect()
+
+    def _order(self, order: dict[str, Any], descriptors: Sequence[int] = (), *, start: bool = False) -> Any:
+        with self._lock:
+            connection = self._connect(start=start)
+            try:
+                socket.send_fds(connection, [json.dumps(order).encode()], descriptors)
+                answer = connection.recv(1 << 20)
+            except OSError as error:
+                self._disconnect()
+                raise Lost from error
+            if not answer:
+                self._disconnect()
+                raise Lost
+            return json.loads(answer)
+
+    def _connect(self, *, start: bool) -> socket.socket:
+        if self._connection is None:
+            try:
+                self._connection = self._dial()
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                if not start:
+                    raise Lost from error
+                self._spawn()
+                self._connection = self._dial()
+            self._lifeline = self._dial()
+        return self._connection
+
+    def _dial(self) -> socket.socket:
+        dialled = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        dialled.settimeout(_SECONDS)
+        try:
+            dialled.connect(str(self._path))
+        except OSError:
+            dialled.close()
+            raise
+        return dialled
+
+    def _spawn(self) -> None:
+        self._path.unlink(missing_ok=True)
+        if self._process is not None:
+            self._process.wait(_SECONDS)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as control:
+            control.bind(str(self._path))
+            self._path.chmod(0o600)
+            control.listen()
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "zonehost.drivers.network.resolver", str(control.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    pass_fds=[control.fileno()],
+                    start_new_session=True,
+                )
+
+    def _disconnect(self) -> None:
+        for used in (self._connection, self._lifeline):
+            if used is not None:
+                used.close()
+        self._connection = self._lifeline = None
+
+
+def _ears(netns: int, *, again: bool) -> list[socket.socket]:
+    """Sockets for datagrams and streams in the namespace, and the rules that lead port 53 of our address to them.
+
+    A transaction that deletes makes the end of the nftables socket wait 10 ms for an RCU grace period
+    (nf_tables_trans_destroy_work), so it is left out where there is nothing to delete.
+    """
+    with ExitStack() as undo:
+        try:
+            with entered(netns):
+                datagrams = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+                streams = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC))
+                for made in (datagrams, streams):
+                    made.bind((ADDRESS, 0))
+                streams.listen()
+                with Nftables() as nftables:
+                    clearing = f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n" if again else ""
+                    nftables.run(clearing + _rules(datagrams.getsockname()[1], streams.getsockname()[1]))
+        except OSError as error:
+            raise SystemFailure(f"resolver of the container: {os.strerror(error.errno or 0)}") from error
+        except NftablesError as error:
+            raise SystemFailure(f"resolver of the container: {error}") from error
+        undo.pop_all()
+        return [datagrams, streams]
+
+
+def _rules(datagrams: int, streams: int) -> str:
+    return f"""
+table ip {_TABLE} {{
+	chain output {{
+		type nat hook output priority -100; policy accept;
+		ip daddr {ADDRESS} udp dport 53 dnat to {ADDRESS}:{datagrams}
+		ip daddr {ADDRESS} tcp dport 53 dnat to {ADDRESS}:{streams}
+	}}
+}}
+"""
