@@ -10,8 +10,7 @@ from aiohttp import web
 from zonehost.api import answers
 from zonehost.api.call import Call
 from zonehost.api.credentials import logins_of
-from zonehost.api.delivery import deliver, json_line
-from zonehost.api.progress import Outbox, progress
+from zonehost.api.progress import Teller, follow
 from zonehost.api.routing import Route
 from zonehost.domain.host_config import HostConfig, Ulimit
 from zonehost.domain.reference import parse_reference
@@ -32,10 +31,10 @@ async def build_image(call: Call) -> web.StreamResponse:
         raise Unsupported("this host does not build images")
     prepared = await builder.prepare(_request(call), call.upload())
 
-    async def work(outbox: Outbox) -> None:
-        await prepared.run(outbox.put, outbox.drain)
+    async def work(tell: Teller) -> None:
+        await prepared.run(tell, tell.drain)
 
-    return await deliver(call.request, answers.JSON, progress(work), json_line, prompt=False)
+    return await follow(call.request, work)
 
 
 async def prune_cache(call: Call) -> web.StreamResponse:

@@ -9,8 +9,7 @@ from aiohttp import web
 from zonehost.api import answers
 from zonehost.api.call import Call
 from zonehost.api.credentials import login_of
-from zonehost.api.delivery import deliver, json_line
-from zonehost.api.progress import Outbox, progress
+from zonehost.api.progress import Teller, follow
 from zonehost.api.routing import Route
 from zonehost.domain.platform import parse_platform
 from zonehost.domain.reference import Reference, parse_reference
@@ -29,11 +28,11 @@ async def pull_image(call: Call) -> web.StreamResponse:
     platform = call.text("platform")
     wanted = parse_platform(platform, host_platform(call.host)) if platform else None
 
-    async def work(outbox: Outbox) -> None:
+    async def work(tell: Teller) -> None:
         verb = pull if name.tag or name.digest else pull_all
-        await verb(call.host, name, login=login, platform=wanted, tell=outbox.put)
+        await verb(call.host, name, login=login, platform=wanted, tell=tell)
 
-    return await deliver(call.request, answers.JSON, progress(work), json_line, prompt=False)
+    return await follow(call.request, work)
 
 
 async def push_image(call: Call) -> web.StreamResponse:
@@ -43,10 +42,10 @@ async def push_image(call: Call) -> web.StreamResponse:
         raise InvalidParameter("cannot push a digest reference")
     login = login_of(call)
 
-    async def work(outbox: Outbox) -> None:
-        await push(call.host, name, login=login, tell=outbox.put)
+    async def work(tell: Teller) -> None:
+        await push(call.host, name, login=login, tell=tell)
 
-    return await deliver(call.request, answers.JSON, progress(work), json_line, prompt=False)
+    return await follow(call.request, work)
 
 
 async def inspect_distribution(call: Call) -> web.StreamResponse:
