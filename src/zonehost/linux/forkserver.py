@@ -29,11 +29,17 @@ from zonehost.linux.forkloop import EXITED, FORKED, MAX_FDS, NOTICE, REQUEST, co
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A job's process. `exited` becomes its exit code, or 128 + the signal that ended it."""
+    """A job's process. `exited` becomes its exit code, or 128 + the signal that ended it.
+
+    `pidfd` stays open as long as this object is referred to: the job may have ended before its caller hears of it.
+    """
 
     pid: int
     pidfd: int
     exited: asyncio.Future[int] = field(repr=False)
+
+    def __del__(self) -> None:
+        os.close(self.pidfd)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal; nothing happens if it has ended."""
@@ -157,7 +163,6 @@ class ForkServer:
     def _ended(self, number: int, code: int) -> None:
         child = self._jobs.pop(number).child
         assert child is not None
-        os.close(child.pidfd)
         child.exited.set_result(code if code >= 0 else 128 - code)
 
     def _restart(self) -> None:
@@ -195,7 +200,6 @@ class ForkServer:
         if result is None:
             child = self._jobs.pop(number).child
             assert child is not None
-            os.close(child.pidfd)
             child.exited.set_exception(Unavailable("the launcher died with the exit status of a job"))
         else:
             self._ended(number, result.si_status if result.si_code == os.CLD_EXITED else -result.si_status)
