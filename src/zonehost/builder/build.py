@@ -36,6 +36,12 @@ class ImageBuilder:
     def __init__(self, work: Work) -> None:
         self._work = work
 
+    async def settle(self) -> None:
+        """See `Builder.settle`."""
+        await self._work.workshop.abandon()
+        for build in await self._work.files.survey():
+            await self._work.files.discard(build)
+
     async def prepare(self, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
         """See `Builder.prepare`."""
         build = new_id()

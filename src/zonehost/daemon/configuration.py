@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from zonehost.domain.durations import parse_duration
 from zonehost.domain.host_config import Ulimit
 from zonehost.errors import InvalidParameter
 
@@ -49,6 +50,13 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", f
     init: bool = False
     registry_mirror: tuple[str, ...] = ()
     insecure_registry: tuple[str, ...] = ()
+    build_fresh: str = ""
+    """How old a cached step of a build may be that asked outside: a duration of Go's, such as 24h; empty: any age."""
+
+    @property
+    def fresh(self) -> int | None:
+        """`build_fresh` in nanoseconds, None for no bound."""
+        return parse_duration(self.build_fresh) if self.build_fresh else None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -102,6 +110,8 @@ def _check(configuration: Configuration) -> None:
     for name in ("default_shm_size", "pool_size", "stop_timeout"):
         if getattr(configuration, name) < 0:
             raise InvalidParameter(f"{name.replace('_', '-')}: must not be negative")
+    if configuration.build_fresh and (configuration.fresh is None or configuration.fresh < 0):
+        raise InvalidParameter(f'build-fresh "{configuration.build_fresh}": must be a duration, such as 24h')
     _ = configuration.ulimits
 
 

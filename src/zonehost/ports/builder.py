@@ -49,6 +49,9 @@ class BuildRequest:
 class Builder(Protocol):
     """Makes images from Dockerfiles."""
 
+    async def settle(self) -> None:
+        """Take away what builds of an earlier daemon left: nobody waits for them any more."""
+
     async def prepare(self, request: BuildRequest, context: AsyncIterable[bytes]) -> PreparedBuild:
         """Take the context in and read the Dockerfile.
 

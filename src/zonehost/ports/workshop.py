@@ -94,5 +94,8 @@ class Workshop(Protocol):
         `started` gets the container's id, `output` what it writes.
         """
 
+    async def abandon(self) -> None:
+        """Remove the zones of builds that an earlier daemon did not finish."""
+
     async def publish(self, image: Finished) -> str:
         """Make the image known, with its tags; its id."""

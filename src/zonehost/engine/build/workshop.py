@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from zonehost.domain.image import Image
 from zonehost.domain.platform import Platform
 from zonehost.domain.reference import Reference, parse_reference
-from zonehost.engine.build.run import run
+from zonehost.engine.build.run import abandon_builds, run
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.platform import platform_of
@@ -45,6 +45,10 @@ class EngineWorkshop:
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
         """See `Workshop.run`."""
         return await run(self._host, self._files, order, started, output)
+
+    async def abandon(self) -> None:
+        """See `Workshop.abandon`."""
+        await abandon_builds(self._host)
 
     async def publish(self, image: Finished) -> str:
         """See `Workshop.publish`."""

@@ -7,10 +7,12 @@ import logging
 from dataclasses import asdict
 from typing import Final
 
+import msgspec
+
 from zonehost.domain.container import Status
 from zonehost.domain.phase import Phase
 from zonehost.domain.restart_policy import restarts
-from zonehost.engine.container.endpoints import plugs_of
+from zonehost.engine.container.endpoints import plugs_of, with_links
 from zonehost.engine.container.exits import restart_soon, watch_exits
 from zonehost.engine.container.launch import launch
 from zonehost.engine.container.remove import remove_locked
@@ -44,19 +46,31 @@ async def recover(host: Host) -> Recovered:
     adopt(host, survey, report)
     await ensure_predefined(host)
     await sweep_kernel(host, survey, report)
-    whole = [network for network in host.networks if network.phase is Phase.WHOLE]
-    alive = {running.zone for running in survey.running}
-    plugs = [plugs_of(host, zone.record) for zone in host.containers if zone.id in alive]
-    await host.networking.restore(whole, [plug for plug in plugs if plug.plugs])
+    await _restore_networks(host, survey)
     for zone in host.containers:
         await _settle(host, zone, survey, report)
     await sweep_records(host, report)
     await sweep_disk(host, report)
     host.spawn(watch_exits(host), "ends of zones")
+    if host.builder is not None:
+        await host.builder.settle()
     _start_again(host, report)
     log.info("recovered: %s", report)
     tell_daemon(host, "recover", **{name: str(count) for name, count in asdict(report).items()})
     return report
+
+
+async def _restore_networks(host: Host, survey: Survey) -> None:
+    """Have bridges, links and the firewall be what the records say; what was linked anew is noted."""
+    whole = [network for network in host.networks if network.phase is Phase.WHOLE]
+    alive = {running.zone for running in survey.running}
+    plugs = [plugs_of(host, zone.record) for zone in host.containers if zone.id in alive]
+    renewed = await host.networking.restore(whole, [plug for plug in plugs if plug.plugs])
+    for zone_id, linked in renewed.items():
+        zone = host.containers.get(zone_id)
+        if zone is not None:
+            endpoints = with_links(zone.record.endpoints, linked)
+            zone.record = msgspec.structs.replace(zone.record, endpoints=endpoints)
 
 
 async def _settle(host: Host, zone: Zone, survey: Survey, report: Recovered) -> None:

@@ -1,0 +1,34 @@
+"""The parts that build images, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from zonehost import __version__
+from zonehost.builder.build import ImageBuilder
+from zonehost.builder.work import Work
+from zonehost.drivers.buildcache.folder import CacheFolder
+from zonehost.drivers.builds.folder import BuildFolder
+from zonehost.engine.build.workshop import EngineWorkshop
+from zonehost.engine.host import Host
+from zonehost.engine.image.platform import host_platform
+from zonehost.linux.forkserver import ForkServer
+
+
+def add_builder(host: Host, forks: ForkServer, root: Path, fresh: int | None) -> None:
+    """Let a host build images, with files below `root`; `fresh` bounds the age of cached steps, in nanoseconds."""
+    files = BuildFolder(os.fspath(root / "builds"), forks, f"zonehost/{__version__}")
+    host.build_cache = CacheFolder(os.fspath(root / "build-cache"))
+    work = Work(
+        workshop=EngineWorkshop(host, files),
+        files=files,
+        cache=host.build_cache,
+        layers=host.layers,
+        clock=host.clock,
+        host=host_platform(host),
+        fresh=fresh,
+        running=asyncio.Semaphore(max(host.machine.facts.cpus, 2)),
+    )
+    host.builder = ImageBuilder(work)
