@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,13 @@ from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+class Finish(Protocol):
+    """Awaits some work; if the awaiting is given up, the work is not."""
+
+    async def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Call:
     version: Version
     names: dict[str, str]
     """The variable parts of the path."""
+    finish: Finish
+    """Brings work to its end even if the client goes away meanwhile; routes that are verbs have it around them."""
 
     @property
     def name(self) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final, cast
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar, cast
 
 from aiohttp import web
 
@@ -18,6 +19,8 @@ from zonehost.api.connection import Connection
 from zonehost.api.routing import Route, Table
 from zonehost.engine.host import Host
 from zonehost.errors import ZonehostError
+
+T = TypeVar("T")
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -30,7 +33,7 @@ class Dispatcher:
     def __init__(self, host: Host, table: Table) -> None:
         self._host = host
         self._table = table
-        self._verbs: set[asyncio.Task[web.StreamResponse]] = set()
+        self._verbs: set[asyncio.Task[Any]] = set()
         self._watchers: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -64,12 +67,12 @@ class Dispatcher:
         route, names = found
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(_CONTINUE)
-        call = Call(host=self._host, request=request, version=spoken, names=names)
-        return await (self._finish(route, call) if route.verb else self._watch(route, call))
+        call = Call(host=self._host, request=request, version=spoken, names=names, finish=self._finish)
+        return await (self._finish(route.handler(call)) if route.verb else self._watch(route, call))
 
-    async def _finish(self, route: Route, call: Call) -> web.StreamResponse:
-        """Run a verb in a task of its own, which the client's end does not reach."""
-        task = asyncio.create_task(route.handler(call))
+    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work in a task of its own, which the client's end does not reach."""
+        task = asyncio.create_task(work)
         self._verbs.add(task)
         task.add_done_callback(self._verbs.discard)
         try:
@@ -88,7 +91,7 @@ class Dispatcher:
             self._watchers.discard(task)
 
 
-def _report_orphan(task: asyncio.Task[web.StreamResponse]) -> None:
+def _report_orphan(task: asyncio.Task[Any]) -> None:
     """Say how a verb ended that nobody waits for any more."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.warning("a verb whose client had gone failed: %s", error, exc_info=_unforeseen(error))

@@ -77,7 +77,7 @@ async def create_image(call: Call) -> web.StreamResponse:
         changes=call.texts("changes"),
         platform=call.text("platform"),
     )
-    return answers.encoded(answers.encode({"status": await import_image(call.host, request)}))
+    return answers.encoded(answers.encode({"status": await call.finish(import_image(call.host, request))}))
 
 
 async def load_images(call: Call) -> web.StreamResponse:
