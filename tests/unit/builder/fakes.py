@@ -1,0 +1,245 @@
+"""The ports that builds use, in memory. A layer's diff id tells what made it, so that trees can be compared as text."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from zonehost.builder.build import ImageBuilder
+from zonehost.builder.work import Work
+from zonehost.domain.image import Layer
+from zonehost.domain.image_config import ImageConfig, read_image_config
+from zonehost.domain.platform import Platform
+from zonehost.errors import InvalidParameter, NotFound
+from zonehost.ports.build_cache import CachedStep
+from zonehost.ports.build_files import Fetched, Placement, Selection
+from zonehost.ports.builder import BuildRequest, Tell
+from zonehost.ports.registry import Login
+from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
+
+HOST = Platform("linux", "amd64")
+HOUR = 3600 * 10**9
+
+
+def diff_id(*parts: object) -> str:
+    return f"sha256:{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time = 1000 * HOUR
+
+    def now(self) -> int:
+        self.time += 1
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += int(seconds * 10**9)
+
+
+class FakeCache:
+    def __init__(self) -> None:
+        self.known: dict[str, CachedStep] = {}
+
+    def get(self, key: str) -> CachedStep | None:
+        return self.known.get(key)
+
+    def put(self, step: CachedStep) -> None:
+        self.known[step.key] = step
+
+    def steps(self) -> Iterable[CachedStep]:
+        return tuple(self.known.values())
+
+    def layers(self) -> frozenset[str]:
+        return frozenset(step.layer for step in self.known.values() if step.layer)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.known.pop(key, None)
+
+
+class FakeLayers:
+    def __init__(self) -> None:
+        self.known: dict[str, Layer] = {}
+
+    def add(self, identity: str) -> Layer:
+        return self.known.setdefault(identity, Layer(diff_id=identity, size=1, archive_size=1))
+
+    def get(self, diff_id: str) -> Layer | None:
+        return self.known.get(diff_id)
+
+    def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
+        return tuple(diff_ids)
+
+    async def settle(self, diff_ids: Sequence[str]) -> None:
+        assert all(one in self.known for one in diff_ids)
+
+    async def unpack(self, archive: AsyncIterable[bytes], *, diff_id: str | None = None) -> Layer:
+        data = b"".join([part async for part in archive])
+        return self.add(f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+class FakeFiles:
+    """`context` maps names to content; a selection's digest is of the names and contents that begin with its paths."""
+
+    def __init__(self, context: dict[str, bytes]) -> None:
+        self.context = context
+        self.left: set[str] = set()
+        self.urls: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.written: list[bytes] = []
+
+    async def receive(self, build: str, archive: AsyncIterable[bytes]) -> None:
+        self.left.add(build)
+
+    async def read(self, build: str, path: str) -> bytes | None:
+        return self.context.get(path)
+
+    async def digest(self, build: str, selection: Selection) -> str:
+        return diff_id(selection.trees, selection.paths, selection.ignore, selection.exclude, self._chosen(selection))
+
+    def copy(self, build: str, selection: Selection, placement: Placement) -> AsyncIterator[bytes]:
+        chosen = self._chosen(selection)
+
+        async def archive() -> AsyncIterator[bytes]:
+            yield repr((chosen, selection.trees, selection.files, placement)).encode()
+
+        return archive()
+
+    async def make_folder(self, base: tuple[str, ...], path: str, epoch: int | None) -> bytes | None:
+        return None if path == "/" else f"folder {path}".encode()
+
+    async def tidy(self, upper: str, covered: tuple[str, ...]) -> None:
+        raise NotImplementedError
+
+    async def write(self, build: str, data: bytes, mode: int) -> str:
+        self.written.append(data)
+        return f"/written/{len(self.written)}"
+
+    async def fetch(self, build: str, url: str) -> Fetched:
+        self.fetched.append(url)
+        data = self.urls[url]
+        return Fetched("/fetched", url.rpartition("/")[2], f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+
+    async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
+        return f"/context{path}"
+
+    async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
+        return f"/cache/{name}"
+
+    async def discard(self, build: str) -> None:
+        self.left.discard(build)
+
+    async def survey(self) -> frozenset[str]:
+        return frozenset(self.left)
+
+    def _chosen(self, selection: Selection) -> list[tuple[str, bytes]]:
+        if selection.trees is not None or not selection.paths:
+            return []
+        wanted = tuple(path.strip("/.") for path in selection.paths)
+        found = [(name, data) for name, data in sorted(self.context.items()) if name.startswith(wanted)]
+        if not found:
+            raise InvalidParameter(f"COPY failed: {selection.paths}: file does not exist")
+        return found
+
+
+@dataclass
+class FakeWorkshop:
+    """Runs nothing: `command` decides how a run ends, and gets the order."""
+
+    layers: FakeLayers
+    images: dict[str, Base] = field(default_factory=dict)
+    orders: list[RunOrder] = field(default_factory=list)
+    pulled: list[tuple[str, bool]] = field(default_factory=list)
+    published: list[Finished] = field(default_factory=list)
+    addresses: tuple[str, ...] = ()
+    command: Callable[[RunOrder, Output], Any] | None = None
+    runs: int = 0
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        yield
+
+    def add_image(self, name: str, config: ImageConfig, *, added: int = 0) -> None:
+        layer = self.layers.add(diff_id("image", name))
+        self.images[name] = Base(diff_id("id", name), config, (layer.diff_id,), added)
+
+    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
+        self.pulled.append((name, pull))
+        if name not in self.images:
+            raise NotFound(f"no such image: {name}")
+        return self.images[name]
+
+    async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
+        self.orders.append(order)
+        started("c" * 64)
+        code = 0
+        if self.command is not None:
+            code = await self.command(order, output)
+        if code:
+            return Ran(code, "", 0)
+        # Two runs of one command never make the same layer: times differ.
+        self.runs += 1
+        layer = self.layers.add(diff_id("run", order.layers, order.args, self.runs))
+        return Ran(0, layer.diff_id, 1, self.addresses)
+
+    async def abandon(self) -> None:
+        return
+
+    async def publish(self, image: Finished) -> str:
+        self.published.append(image)
+        return f"sha256:{hashlib.sha256(image.config).hexdigest()}"
+
+
+class Bench:
+    """A builder with all fakes, and what it said."""
+
+    def __init__(self, **context: bytes) -> None:
+        self.clock = FakeClock()
+        self.cache = FakeCache()
+        self.layers = FakeLayers()
+        self.files = FakeFiles(dict(context))
+        self.workshop = FakeWorkshop(self.layers)
+        self.workshop.add_image("base", ImageConfig(architecture="amd64", os="linux"))
+        self.said: list[dict[str, Any]] = []
+        self.work = Work(
+            workshop=self.workshop,
+            files=self.files,
+            cache=self.cache,
+            layers=self.layers,  # type: ignore[arg-type]
+            clock=self.clock,
+            host=HOST,
+        )
+
+    async def build(self, text: str, **request: Any) -> ImageConfig:
+        """Build; the configuration of the image."""
+        self.said.clear()
+        self.files.context["Dockerfile"] = text.encode()
+        prepared = await ImageBuilder(self.work).prepare(BuildRequest(**request), _nothing())
+        try:
+            await prepared.run(self.said.append, _drained)
+        finally:
+            assert self.files.left == set(), "a build leaves nothing"
+        return read_image_config(self.workshop.published[-1].config)
+
+    @property
+    def text(self) -> str:
+        """What was said, as the client prints it."""
+        return "".join(message.get("stream", "") for message in self.said)
+
+    @property
+    def ran(self) -> list[str]:
+        """The last words of the commands that were run."""
+        return [order.args[-1] for order in self.workshop.orders]
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    yield b""
+
+
+async def _drained() -> None:
+    await asyncio.sleep(0)
