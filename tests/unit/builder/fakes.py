@@ -123,7 +123,8 @@ class FakeFiles:
     async def fetch(self, build: str, url: str) -> Fetched:
         self.fetched.append(url)
         data = self.urls[url]
-        return Fetched("/fetched", url.rpartition("/")[2], f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        return Fetched(f"/fetched/{digest}", url.rpartition("/")[2], digest, len(data))
 
     async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
         return f"/context{path}"
