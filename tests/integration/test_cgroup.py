@@ -253,6 +253,23 @@ def test_a_parent_with_processes_of_its_own_is_refused(tmp_path: Path) -> None:
         directory.rmdir()
 
 
+def test_nothing_is_left_below_a_foreign_parent() -> None:
+    hierarchies = discover()
+    parents = [Path(root, f"test-parent-{os.getpid()}") for root in hierarchies.roots]
+    instance = Instance(hierarchies, "x", parents[0].name)
+    try:
+        first, second = instance.group("z1"), instance.group("z2")
+        first.create()
+        second.create()
+        first.remove()
+        assert instance.zones() == {"z2"}
+        second.remove()
+        assert all((parent / "cgroup.procs").exists() for parent in parents)
+    finally:
+        for parent in parents:
+            parent.rmdir()  # fails if anything is left
+
+
 def test_delegation_leaves_the_limits_out(group: Group) -> None:
     group.delegate(100_000, 100_000)
     inside = Path(group.part(Part.ZONE))

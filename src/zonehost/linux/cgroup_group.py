@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from zonehost.errors import InvalidParameter
 from zonehost.linux import cgroup_tree as tree
@@ -24,6 +25,10 @@ from zonehost.linux.cgroup_protection import protection, share_out, sum_up
 
 if TYPE_CHECKING:
     from zonehost.linux.cgroup import Hierarchies
+
+
+_TRIES: Final = 3
+"""To make a directory whose parent another zone, the last one there, may be taking away."""
 
 
 class Part(StrEnum):
@@ -52,6 +57,7 @@ class Instance:
         self.hierarchies = hierarchies
         steps = [step for step in parent.split("/") if step not in ("", ".")]
         self._steps = (*steps, "zonehost", name)
+        self._foreign = bool(steps)
         self.path = "/".join(self._steps)
 
     def group(self, zone: str) -> Group:
@@ -87,6 +93,15 @@ class Instance:
         if "memory" in self.hierarchies.controllers:
             sum_up(own)
 
+    def make(self, directory: str) -> None:
+        """Make a directory below the instance's own, which are made too if they are missing. Idempotent."""
+        for _ in range(_TRIES):
+            try:
+                return tree.make(directory)
+            except FileNotFoundError:
+                self.prepare()
+        return tree.make(directory)
+
     def remove(self) -> None:
         """Take away `zonehost/<name>`, and `zonehost` if no other instance uses it. For an instance without zones.
 
@@ -96,11 +111,14 @@ class Instance:
         for root in self.hierarchies.roots:
             own = f"{root}/{self.path}"
             tree.remove(own)
-            try:
+            with _suppress_busy():
                 tree.remove(os.path.dirname(own))
-            except OSError as error:
-                if error.errno != errno.EBUSY:
-                    raise
+
+    def leave_parent(self) -> None:
+        """Leave nothing below a parent that is not zonehost's own, once the last zone there has gone."""
+        if self._foreign:
+            with _suppress_busy():
+                self.remove()
 
 
 class Group:
@@ -127,20 +145,12 @@ class Group:
 
     def create(self) -> None:
         """Make the groups, without limits. Idempotent. Raises: Unavailable: as `Instance.prepare`."""
-        try:
-            tree.make(self.unified)
-        except FileNotFoundError:
-            self._instance.prepare()
-            tree.make(self.unified)
+        self._instance.make(self.unified)
         tree.hand_down(self.unified, self._instance.hierarchies.controllers)
         tree.make(self.part(Part.ZONE))
         tree.make(self.part(Part.KEEPER))
         for directory in self._legacy:
-            try:
-                tree.make(directory)
-            except FileNotFoundError:
-                self._instance.prepare()
-                tree.make(directory)
+            self._instance.make(directory)
 
     def move(self, pid: int, part: Part) -> None:
         """Move a process (0: the caller) with all its threads.
@@ -217,6 +227,16 @@ class Group:
         for directory in (self.part(Part.ZONE), self.part(Part.KEEPER), self.unified, *self._legacy):
             tree.remove_tree(directory)
         share_out(self.unified, -protected)
+        self._instance.leave_parent()
 
     def _legacy_of(self, part: Part) -> tuple[str, ...]:
         return self._legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self._legacy)
+
+
+@contextmanager
+def _suppress_busy() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
