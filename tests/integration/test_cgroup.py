@@ -270,13 +270,6 @@ def test_nothing_is_left_below_a_foreign_parent() -> None:
             parent.rmdir()  # fails if anything is left
 
 
-def test_delegation_leaves_the_limits_out(group: Group) -> None:
-    group.delegate(100_000, 100_000)
-    inside = Path(group.part(Part.ZONE))
-    assert inside.stat().st_uid == (inside / "cgroup.procs").stat().st_uid == 100_000
-    assert (inside / "cgroup.kill").stat().st_uid == 0
-
-
 def test_devices_are_filtered(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     program = bpf_device.load([bpf_device.Rule("c", 1, 3), bpf_device.Rule("c", 1, 5, "r")])
     bpf_device.attach(program, group.part(Part.ZONE))

@@ -180,14 +180,6 @@ class Group:
                         return home
         raise ProcessLookupError(errno.ESRCH, f"process {pid} is not in the zone")
 
-    def delegate(self, uid: int, gid: int) -> None:
-        """Give a user, the zone's root, what it needs to make groups of its own in the v2 `zone` group (cgroups(7),
-        "Delegation"). Its limits stay out of reach: their files keep their owner."""
-        inside = self.part(Part.ZONE)
-        os.chown(inside, uid, gid)
-        for name in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
-            os.chown(f"{inside}/{name}", uid, gid)
-
     def pids(self, part: Part = Part.ZONE) -> list[int]:
         """The processes of this part, those in groups made further down included; empty if the group is gone."""
         found: list[int] = []
