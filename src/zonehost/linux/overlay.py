@@ -100,7 +100,7 @@ def assemble(
             try:
                 return mounts.new("overlay", options, attributes=attributes)
             except OSError as error:
-                if error.errno != errno.EINVAL:
+                if error.errno not in (errno.EINVAL, errno.EBADF):  # EBADF: 6.12 takes no O_PATH descriptor
                     raise
         named = list(_attached(options, scratch, None if writable is None else data))
         with acting_as(identity):

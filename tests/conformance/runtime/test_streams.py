@@ -119,6 +119,46 @@ async def test_input_that_is_not_only_for_one_client_stays_open(rig: Rig) -> Non
     assert await second.read() == [(Stream.STDOUT, b"again\n")]
 
 
+@pytest.mark.parametrize("user", ["root", "ann"])
+async def test_a_process_can_open_its_own_streams(rig: Rig, user: str) -> None:
+    command = "echo out > /dev/stdout; echo err > /dev/stderr; cat /dev/stdin"
+    assert await rig.run("sh", "-c", command, user=user) == (0, "out\nerr\n")
+    zone = await rig.start("sleep", "100")
+    assert await rig.ask(zone, "sh", "-c", command, user=user) == (0, "out\nerr\n")
+    blueprint = rig.blueprint("cat", "/dev/stdin", user=user, stdin=True, stdin_once=True)
+    await rig.runtime.create(blueprint)
+    streams = await rig.runtime.attach(blueprint.id)
+    await rig.runtime.start(blueprint.id)
+    await streams.write(b"in\n")
+    await streams.close_input()
+    assert await read_all(streams) == [(Stream.STDOUT, b"in\n")]
+
+
+async def test_input_that_nobody_takes_any_more_is_lost(rig: Rig) -> None:
+    blueprint = rig.blueprint("sh", "-c", "exec <&-; echo closed; exec sleep 100", stdin=True, stdin_once=True)
+    await rig.runtime.create(blueprint)
+    streams = await rig.runtime.attach(blueprint.id)
+    await rig.runtime.start(blueprint.id)
+    assert await streams.read() == [(Stream.STDOUT, b"closed\n")]
+    async with asyncio.timeout(10):
+        await streams.write(bytes(3 * _MEBIBYTE))
+
+
+async def test_input_outlives_the_daemon_unless_it_was_for_one_client(rig: Rig) -> None:
+    kept = await rig.start("sh", "-c", "read line; exit $line", stdin=True)
+    ended = await rig.start("sh", "-c", "read line || exit 3", stdin=True, stdin_once=True)
+    await rig.runtime.close()
+    runtime = rig.another_runtime()
+    survey = await runtime.survey()
+    exits = runtime.exits()
+    if ended in {running.zone for running in survey.running}:
+        assert (await anext(exits)).code == 3
+    streams = await runtime.attach(kept)
+    await streams.write(b"4\n")
+    last = await anext(exits)
+    assert (last.zone, last.code) == (kept, 4)
+
+
 async def test_a_terminal_has_a_size_that_changes(rig: Rig) -> None:
     blueprint = rig.blueprint("sh", "-c", "stty size; read x; stty size", tty=True, console_size=(30, 90), stdin=True)
     await rig.runtime.create(blueprint)

@@ -12,6 +12,7 @@ import socket
 from typing import Final
 
 from zonehost.drivers.runtime.folder import ZoneFolder
+from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.intake import Chunk, Intake, Source, next_packet, writable
 from zonehost.errors import Conflict
 from zonehost.ports.streams import Stream
@@ -57,23 +58,21 @@ class _Packets(Source):
         return (_STREAMS[packet[0]], packet[1:]) if packet else None
 
     def close(self) -> None:
-        """The connection stays its attachment's: input may still go there."""
+        """The connection stays its attachment's, which may still write to it."""
 
 
 class Attachment:
     """The streams of a zone for one client; see `ports.streams.Streams`.
 
-    `parked`: where to leave the connection of a client that goes without ending the input. To conmon the end of any
-    connection is the end of the input, if the zone's input is to end with its client (Docker's StdinOnce).
+    Input goes to the zone's pipe, or with a terminal by way of conmon; without either it is thrown away.
     """
 
-    def __init__(self, client: socket.socket, parked: list[socket.socket] | None) -> None:
+    def __init__(self, client: socket.socket, pipe: Input | None, *, typed: bool) -> None:
         self._client = client
-        self._parked = parked
+        self._input = pipe
+        self._typed = typed
         self._intake = Intake(_Packets(client))
         self._writing = asyncio.Lock()
-        self._input_ended = False
-        self._closed = False
 
     async def read(self) -> list[Chunk]:
         """As `Streams.read`."""
@@ -81,31 +80,28 @@ class Attachment:
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """As `Streams.write`."""
-        async with self._writing:
-            rest = memoryview(data).cast("B")
-            while rest and not self._input_ended:
-                try:
-                    rest = rest[self._client.send(rest[:_MOST_IN]) :]
-                except BlockingIOError:
-                    await writable(self._client.fileno())
-                except (BrokenPipeError, ConnectionResetError):
-                    self._input_ended = True
+        if self._input is not None:
+            await self._input.write(data)
+        elif self._typed:
+            async with self._writing:
+                await self._type(memoryview(data).cast("B"))
+
+    async def _type(self, rest: memoryview) -> None:
+        while rest and self._typed:
+            try:
+                rest = rest[self._client.send(rest[:_MOST_IN]) :]
+            except BlockingIOError:
+                await writable(self._client.fileno())
+            except (BrokenPipeError, ConnectionResetError):
+                self._typed = False
 
     async def close_input(self) -> None:
-        """As `Streams.close_input`."""
-        async with self._writing:
-            if not self._input_ended:
-                self._input_ended = True
-                self._client.shutdown(socket.SHUT_WR)
+        """As `Streams.close_input`. A terminal has no end of input but the character for it."""
+        if self._input is not None:
+            await self._input.client_ended()
 
     async def close(self) -> None:
         """As `Streams.close`."""
-        if self._closed:
-            return
-        self._closed = True
+        self._typed = False
         self._intake.close()
-        if self._parked is None or self._input_ended:
-            self._client.close()
-        else:
-            self._client.shutdown(socket.SHUT_RD)  # conmon's next packet to it fails, so it holds nobody up
-            self._parked.append(self._client)
+        self._client.close()

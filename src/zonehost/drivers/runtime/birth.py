@@ -50,6 +50,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The host's folder that the private tmpfs covers."""
     ids: str
     """The machine's file of id leases."""
+    stdin: str
+    """The path of the zone's standard input, a pipe of the daemon's; empty for a terminal or none."""
     neighbours: dict[str, Neighbour]
     """By zone id, all that the blueprint's namespaces name."""
     hidden: str = ""
@@ -60,22 +62,26 @@ msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has 
 
 
 def run(arguments: Any, fds: Sequence[int]) -> int:
-    """Build the zone and exec its keeper; return only when that failed."""
+    """Build the zone and exec its keeper; return only when that failed.
+
+    The descriptors: where to report; the writing end of the zone's input, if the keeper shall hold it.
+    """
     report = socket.socket(fileno=fds[0])
     try:
         plan = msgspec.convert(arguments, Plan)
-        _Birth(plan, report).go()
+        _Birth(plan, report, fds[1:]).go()
     except (ZonehostError, OSError) as error:
         say_error(report, error)
     return 1
 
 
 class _Birth:
-    def __init__(self, plan: Plan, report: socket.socket) -> None:
+    def __init__(self, plan: Plan, report: socket.socket, held: Sequence[int]) -> None:
         self._plan = plan
         self._blueprint = plan.blueprint
         self._report = report
-        self._inherited = [report.fileno()]
+        self._inherited = [report.fileno(), *held]
+        self._input = held[0] if held else -1
         self._lease = -1
         self._first = 0
         self._userns: int | None = None
@@ -115,8 +121,9 @@ class _Birth:
                 keeper=os.getpid(),
                 first_id=self._first,
                 lease=self._lease,
-                tty=blueprint.process.tty,
-                stdin_once=blueprint.stdin_once,
+                owner=self._first + site.account.uid,
+                typed=blueprint.process.tty and blueprint.stdin,
+                input=self._input,
             )
         )
         if plan.hidden:
@@ -137,7 +144,7 @@ class _Birth:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for fd in self._inherited:
             os.set_inheritable(fd, True)
-        argv = conmon.command(self._blueprint, folder, crun, self._plan.crun_root)
+        argv = conmon.command(self._blueprint, folder, crun, self._plan.crun_root, self._plan.stdin)
         os.chdir(folder.path)  # where conmon leaves a file `oom` when the kernel ran out of the zone's memory
         os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage))
 

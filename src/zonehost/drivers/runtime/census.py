@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.drivers.runtime.folder import ZoneFolder
+from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.living import Zone
 from zonehost.linux import pidfd
 from zonehost.linux.cgroup_group import Group
@@ -28,7 +29,10 @@ async def find_living(folder: ZoneFolder, group: Group) -> Zone | None:
     if _belongs(record.keeper, group):
         process = pidfd.find(pid)
         if process is not None:
-            return Zone(folder.zone, pid, record, folder, group, process, guard)
+            zone = Zone(folder.zone, pid, record, folder, group, process, guard)
+            if record.input >= 0:
+                zone.input = Input(pidfd.borrow(guard, record.input), once=False)
+            return zone
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
                 await pidfd.ended(guard)

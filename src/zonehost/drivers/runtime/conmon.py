@@ -20,22 +20,28 @@ _RESIZE: Final = 1
 _REOPEN_LOGS: Final = 2
 
 
-def command(blueprint: Blueprint, folder: ZoneFolder, crun: str, crun_root: str) -> list[str]:
-    """Its argument vector. It stays in the foreground, so that the launcher's child is the keeper."""
+def command(blueprint: Blueprint, folder: ZoneFolder, crun: str, crun_root: str, stdin: str) -> list[str]:
+    """Its argument vector, with the path of the zone's standard input if that is no terminal and not empty.
+
+    It stays in the foreground, so that the launcher's child is the keeper.
+    """
     argv = [CONMON, "--sync", "--cid", blueprint.id, "--cuuid", blueprint.id, "--name", blueprint.id]
-    argv += ["--runtime", crun, "--bundle", folder.path, "--persist-dir", folder.path, "--full-attach"]
+    argv += ["--bundle", folder.path, "--persist-dir", folder.path, "--full-attach"]
     argv += ["--container-pidfile", folder.pid_file, "--log-level", "error", "--no-sync-log"]
     argv += ["--log-path", f"k8s-file:{blueprint.log}" if blueprint.log else "none"]
     if blueprint.log and blueprint.log_bound:
         argv += ["--log-size-max", str(blueprint.log_bound)]
     if blueprint.process.tty:
         argv.append("--terminal")
-    if blueprint.stdin:
-        argv.append("--stdin")
-        if blueprint.process.tty or not blueprint.stdin_once:
-            argv.append("--leave-stdin-open")
-    for option in ("--cgroup-manager=disabled", f"--root={crun_root}"):
-        argv += ["--runtime-arg", option]
+        if blueprint.stdin:
+            argv += ["--stdin", "--leave-stdin-open"]
+    runtime = [crun, "--cgroup-manager=disabled", f"--root={crun_root}"]
+    if stdin:
+        # conmon knows no standard input of its caller's: a shell opens it for crun
+        runtime = ["/bin/sh", "-c", f'exec "$0" "$@" <{stdin}', *runtime]
+    argv += ["--runtime", runtime[0]]
+    for argument in runtime[1:]:
+        argv += ["--runtime-arg", argument]
     return argv
 
 

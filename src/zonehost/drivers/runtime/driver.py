@@ -96,10 +96,7 @@ class ZoneRuntime:
     async def attach(self, zone: str) -> Attachment:
         """As in the port."""
         living = self._living(zone)
-        record = living.record
-        return Attachment(
-            attachment.connect(living.folder), living.parked if record.stdin_once and not record.tty else None
-        )
+        return Attachment(attachment.connect(living.folder), living.input, typed=living.record.typed)
 
     async def resize(self, zone: str, rows: int, columns: int) -> None:
         """As in the port."""

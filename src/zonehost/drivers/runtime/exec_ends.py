@@ -5,27 +5,16 @@ crun writes its own complaints to the standard error that it is started with, be
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from zonehost.drivers.runtime.exec_streams import PipeStreams, TerminalStreams
 from zonehost.drivers.runtime.intake import Pipe, readable
+from zonehost.drivers.runtime.pipes import pipe
 from zonehost.ports.streams import Stream
-
-_PIPE_BYTES: Final = 1 << 18
-
-
-def _pipe() -> tuple[int, int]:
-    """A pipe that holds more than the usual 64 KiB, where the kernel lets it (pipe(7))."""
-    ends = os.pipe2(os.O_CLOEXEC)
-    with suppress(PermissionError):
-        fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    return ends
 
 
 def _rest(fd: int) -> str:
@@ -72,13 +61,13 @@ class PipeEnds(Ends):
     def __init__(self, *, stdin: bool) -> None:
         super().__init__()
         if stdin:
-            theirs, self._stdin = _pipe()
+            theirs, self._stdin = pipe()
             self._kept.append(self._stdin)
         else:
             theirs, self._stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), -1
         self.given.append(theirs)
         for _ in range(2):
-            ours, theirs = _pipe()
+            ours, theirs = pipe()
             self._kept.append(ours)
             self.given.append(theirs)
 
@@ -98,7 +87,7 @@ class TerminalEnds(Ends):
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(f"/proc/self/fd/{directory}/{name}")
         self._listener.listen(1)
-        ours, theirs = _pipe()
+        ours, theirs = pipe()
         self._kept.append(ours)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.given += [null, os.dup(null), theirs, directory]

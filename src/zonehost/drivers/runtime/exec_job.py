@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from zonehost.domain.blueprint import ExecPlan
 from zonehost.drivers.runtime import accounts
 from zonehost.drivers.runtime.conmon import CRUN
 from zonehost.drivers.runtime.report import say_error
+from zonehost.drivers.runtime.site import Account
 from zonehost.drivers.runtime.spec_process import process
 from zonehost.drivers.runtime.spec_rlimits import make_room
 from zonehost.errors import InvalidParameter, ZonehostError
@@ -25,7 +27,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     plan: ExecPlan
     pid: int
     """The zone's first process."""
-    userns: bool
+    first_id: int
+    """The host's id of the zone's root; 0 if the zone has the host's ids."""
     crun_root: str
     console: str
     hidden: str
@@ -45,11 +48,14 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
     daemon = socket.socket(fileno=report)
     try:
         task = msgspec.convert(arguments, Task)
+        account = _account(task)
         for number, fd in enumerate(streams[:3]):
+            if stat.S_ISFIFO(os.fstat(fd).st_mode):  # so that the process can open /dev/stdout and the like
+                os.fchown(fd, task.first_id + account.uid, -1)
             os.dup2(fd, number)
         os.setsid()
         argv = [CRUN, "--cgroup-manager=disabled", f"--root={task.crun_root}", "exec"]
-        argv += [f"--process={_process_file(task)}", f"--pid-file={_path(pid_pipe)}"]
+        argv += [f"--process={_process_file(task, account)}", f"--pid-file={_path(pid_pipe)}"]
         if task.plan.process.tty:
             argv.append(f"--console-socket={_path(streams[3])}/{task.console}")
         if task.hidden:
@@ -63,19 +69,23 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
     return 1
 
 
-def _process_file(task: Task) -> str:
-    """A path, for crun alone, of the process in the OCI's form."""
-    plan = task.plan.process
-    make_room(plan)
+def _account(task: Task) -> Account:
+    process = task.plan.process
     root = os.open(f"/proc/{task.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        account = accounts.find(root, plan.user, plan.groups)
+        account = accounts.find(root, process.user, process.groups)
     finally:
         os.close(root)
-    if task.userns and max(account.uid, *account.groups) >= idmap.COUNT:
+    if task.first_id and max(account.uid, *account.groups) >= idmap.COUNT:
         raise InvalidParameter(f"uids and gids must be below {idmap.COUNT} in a user namespace of its own")
+    return account
+
+
+def _process_file(task: Task, account: Account) -> str:
+    """A path, for crun alone, of the process in the OCI's form."""
+    make_room(task.plan.process)
     memfd = os.memfd_create("process")
-    os.write(memfd, msgspec.json.encode(process(plan, account, userns=task.userns)))
+    os.write(memfd, msgspec.json.encode(process(task.plan.process, account, userns=task.first_id != 0)))
     return _path(memfd)
 
 

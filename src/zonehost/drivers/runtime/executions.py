@@ -96,7 +96,7 @@ class Executions:
         task = Task(
             plan=plan,
             pid=zone.pid,
-            userns=zone.record.first_id != 0,
+            first_id=zone.record.first_id,
             crun_root=self._crun_root,
             console=_console(plan),
             hidden=self._hidden,

@@ -21,8 +21,12 @@ class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
     first_id: int
     lease: int
     """The keeper's descriptor that holds the lease of its ids; -1 without ids of its own."""
-    tty: bool
-    stdin_once: bool
+    owner: int
+    """The host's id of the user who runs in it."""
+    typed: bool
+    """Whether its input is a terminal."""
+    input: int
+    """The keeper's descriptor of the writing end of its input, which it holds while there is no daemon; -1 if not."""
 
 
 @dataclass(frozen=True, slots=True)

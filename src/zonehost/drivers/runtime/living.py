@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from dataclasses import dataclass, field
 
 from zonehost.drivers.runtime.birth import Neighbour
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
+from zonehost.drivers.runtime.input import Input
 from zonehost.linux.cgroup_group import Group
 
 
@@ -23,8 +23,8 @@ class Zone:
     group: Group
     process: int
     guard: int
-    parked: list[socket.socket] = field(default_factory=list)
-    """Connections to the keeper whose clients have gone; to close one would end the zone's input."""
+    input: Input | None = None
+    """Its standard input, unless that is a terminal or nothing."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its keeper has ended."""
     settling: asyncio.Future[None] | None = None
@@ -42,8 +42,7 @@ class Zone:
 
     def close(self) -> None:
         """Let go of it."""
-        for client in self.parked:
-            client.close()
-        self.parked.clear()
+        if self.input is not None:
+            self.input.close()
         os.close(self.process)
         os.close(self.guard)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
+
+import msgspec
 
 from zonehost.domain.blueprint import Blueprint
 from zonehost.drivers.runtime.birth import Plan
-from zonehost.drivers.runtime.folder import RunRoot
+from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
+from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.jobs import admit, failure, hear
 from zonehost.drivers.runtime.living import Zone
+from zonehost.drivers.runtime.pipes import pipe
 from zonehost.linux.cgroup_group import Group, Part
 from zonehost.linux.forkserver import Child, ForkServer
 from zonehost.ports.runtime import Plumb
@@ -43,41 +48,64 @@ class Nursery:
         """
         folder = self._root.zone(blueprint.id)
         folder.make(blueprint.cgroup_parent)
+        neighbour_zones = {zone: living.neighbour for zone, living in neighbours.items()}
         plan = Plan(
             blueprint=blueprint,
             folder=folder.path,
             crun_root=self._root.crun,
             stage=self._stage,
             ids=self._ids,
-            neighbours={zone: living.neighbour for zone, living in neighbours.items()},
+            stdin="",
+            neighbours=neighbour_zones,
             hidden=self._hidden,
         )
+        zone = await self._with_input(plan, folder, group, plumb)
+        zone.settling = asyncio.ensure_future(_settle(group, zone.record.keeper))
+        return zone
+
+    async def _with_input(self, plan: Plan, folder: ZoneFolder, group: Group, plumb: Plumb | None) -> Zone:
+        """The zone, with a pipe as its standard input if it has one; the keeper has it too if it outlives clients."""
+        blueprint = plan.blueprint
+        if blueprint.process.tty or not blueprint.stdin:
+            return await self._raise(plan, [], folder, group, plumb)
+        reader, writer = pipe()
+        try:
+            piped = msgspec.structs.replace(plan, stdin=f"/proc/{os.getpid()}/fd/{reader}")
+            zone = await self._raise(piped, [] if blueprint.stdin_once else [writer], folder, group, plumb)
+        except BaseException:
+            os.close(writer)
+            raise
+        finally:
+            os.close(reader)
+        zone.input = Input(writer, once=blueprint.stdin_once)
+        return zone
+
+    async def _raise(self, plan: Plan, held: list[int], folder: ZoneFolder, group: Group, plumb: Plumb | None) -> Zone:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with ours:
             with theirs:
-                child = await self._fork(plan, theirs, group)
+                child = await self._fork(plan, [theirs.fileno(), *held], group)
             guard = os.dup(child.pidfd)
             try:
-                pid = await self._hear_out(ours, child, group, plumb, blueprint)
+                pid = await self._hear_out(ours, child, group, plumb, plan.blueprint.process.args)
                 record = folder.record()
                 assert record is not None  # the job writes it before it becomes the keeper
-                zone = Zone(blueprint.id, pid, record, folder, group, os.pidfd_open(pid), guard)
+                _give_streams(pid, record.owner)
+                return Zone(plan.blueprint.id, pid, record, folder, group, os.pidfd_open(pid), guard)
             except BaseException:
                 os.close(guard)
                 raise
-        zone.settling = asyncio.ensure_future(_settle(group, child.pid))
-        return zone
 
-    async def _fork(self, plan: Plan, report: socket.socket, group: Group) -> Child:
+    async def _fork(self, plan: Plan, fds: list[int], group: Group) -> Child:
         born_in = os.open(group.part(Part.ZONE), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return await self._forks.fork(_JOB, plan, [report.fileno()], cgroup=born_in)
+            return await self._forks.fork(_JOB, plan, fds, cgroup=born_in)
         finally:
             os.close(born_in)
 
     async def _hear_out(
-        self, report: socket.socket, child: Child, group: Group, plumb: Plumb | None, blueprint: Blueprint
+        self, report: socket.socket, child: Child, group: Group, plumb: Plumb | None, args: Sequence[str]
     ) -> int:
         """What the job says, up to the pid of the first process; the network is plumbed meanwhile."""
         beside: list[asyncio.Future[None]] = [asyncio.ensure_future(admit(report, child, group))]
@@ -90,11 +118,23 @@ class Nursery:
                     await asyncio.gather(*beside)
                     return said.pid
                 else:
-                    raise failure(said, blueprint.process.args)
+                    raise failure(said, args)
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _give_streams(pid: int, owner: int) -> None:
+    """Make the pipes of the zone's process its user's own, so that it can open /dev/stdout and the like.
+
+    They were made by root, and to a zone with ids of its own that is nobody (runc, fixStdioPermissions).
+    """
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+        for number in range(3):
+            path = Path(f"/proc/{pid}/fd/{number}")
+            if path.is_fifo():
+                os.chown(path, owner, -1)
 
 
 async def _settle(group: Group, keeper: int) -> None:
