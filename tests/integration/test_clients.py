@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 from docker import DockerClient
-from docker.errors import APIError, ContainerError, NotFound
+from docker.errors import ContainerError, NotFound
 
 from tests.integration.rig import Daemon
 
@@ -69,12 +69,9 @@ def test_sdk_puts_and_gets_archives(client: DockerClient) -> None:
         assert note.read() == b"hello"
 
 
-def test_sdk_speaks_the_oldest_version_and_no_older(daemon: Daemon) -> None:
+def test_sdk_speaks_the_oldest_version(daemon: Daemon) -> None:
     old = docker.APIClient(base_url=daemon.environment["DOCKER_HOST"], version="1.24")
     assert old.containers(all=True) == []
-    older = docker.APIClient(base_url=daemon.environment["DOCKER_HOST"], version="1.23")
-    with pytest.raises(APIError, match=r"client version 1\.23 is too old"):
-        older.containers()
 
 
 def test_sdk_lists_with_its_own_form_of_filters(client: DockerClient) -> None:

@@ -131,8 +131,13 @@ def test_exec_resizes_too(daemon: Daemon) -> None:
         assert shell.process.wait(SECONDS) == 3
 
 
-def _client(daemon: Daemon, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(["docker", *words], stdout=subprocess.PIPE, text=True, env=daemon.environment)
+@contextmanager
+def _client(daemon: Daemon, *words: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(["docker", *words], stdout=subprocess.PIPE, text=True, env=daemon.environment) as client:
+        try:
+            yield client
+        finally:
+            client.kill()
 
 
 def test_signals_to_the_client_reach_the_process(daemon: Daemon) -> None:
