@@ -62,7 +62,6 @@ def info(found: HostInfo) -> dict[str, Any]:
         "Images": found.images,
         "Driver": found.storage_driver,
         "DriverStatus": [["Instance", settings.name]],
-        "SystemStatus": None,
         "Plugins": {
             "Volume": ["local"],
             "Network": ["bridge", "host", "null"],
