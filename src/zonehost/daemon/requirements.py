@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.drivers.machine import tool_version
+from zonehost.drivers.runtime.spec_mounts import INIT_PROGRAM
 from zonehost.errors import Unavailable, ZonehostError
 from zonehost.linux.cgroup import discover
 from zonehost.linux.nftables import Nftables, NftablesError
@@ -51,6 +52,8 @@ def _missing() -> Iterator[str]:
             yield f"{tool} {found} is too old ({reason}): version {wanted} or newer is needed; {cure}"
     if shutil.which("ps") is None:
         yield "ps is missing (docker top): apt install procps"
+    if not Path(INIT_PROGRAM).exists():
+        yield f"{INIT_PROGRAM} is missing (docker run --init): apt install tini"
     try:
         Nftables().close()
     except (OSError, NftablesError) as error:
