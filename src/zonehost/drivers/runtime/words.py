@@ -10,11 +10,8 @@ from zonehost.errors import Conflict, InvalidParameter, SystemFailure, ZonehostE
 
 _STAMP: Final = re.compile(r"^\d{4}-\d\d-\d\dT\S+\s*:?\s*")
 _NOT_FOUND: Final = re.compile(r"executable file `(?P<name>.*)` not found")
-_DENIED: Final = re.compile(
-    r"(?:open executable|exec|executable file `.*`|exec `.*`)(?:`.*`)?: (?P<why>Permission denied|Is a directory)"
-)
-_FORMAT: Final = re.compile(r"Exec format error")
-_CWD: Final = re.compile(r"ch?dir(?: to)? `?(?P<path>[^`]*)`?: (?P<why>.+)")
+_NOT_RUN: Final = re.compile(r"(?:open executable|exec container process.*): (?P<why>[A-Z][\w ]+)$")
+_NO_DIRECTORY: Final = re.compile(r"chdir(?: to)? `(?P<path>.*)`: (?P<why>.+)$")
 
 
 def refusal(message: str, args: Sequence[str]) -> ZonehostError:
@@ -26,11 +23,9 @@ def refusal(message: str, args: Sequence[str]) -> ZonehostError:
         if "/" in name:
             return InvalidParameter(f'exec: "{name}": stat {name}: no such file or directory')
         return InvalidParameter(f'exec: "{name}": executable file not found in $PATH')
-    if denied := _DENIED.search(text):
-        return InvalidParameter(f'exec: "{program}": {denied["why"].lower()}')
-    if _FORMAT.search(text):
-        return InvalidParameter(f"exec {program}: exec format error")
-    if where := _CWD.search(text):
+    if refused := _NOT_RUN.search(text):
+        return InvalidParameter(f'exec: "{program}": {refused["why"].lower()}')
+    if where := _NO_DIRECTORY.search(text):
         return InvalidParameter(f'chdir to cwd ("{where["path"]}") set in config.json failed: {where["why"].lower()}')
     if "is paused" in text or "is not running" in text:
         return Conflict(text)

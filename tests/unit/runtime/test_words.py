@@ -1,0 +1,49 @@
+"""crun's complaints in Docker's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from zonehost.drivers.runtime.words import refusal
+from zonehost.errors import Conflict, InvalidParameter, SystemFailure, ZonehostError
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message"),
+    [
+        (
+            "2026-11-23T15:00:00.123456Z: executable file `nope` not found in $PATH: No such file or directory\n",
+            InvalidParameter,
+            'exec: "nope": executable file not found in $PATH',
+        ),
+        (
+            "executable file `./nope` not found in $PATH: No such file or directory",
+            InvalidParameter,
+            'exec: "./nope": stat ./nope: no such file or directory',
+        ),
+        ("open executable: Permission denied", InvalidParameter, 'exec: "program": permission denied'),
+        ("open executable: Is a directory", InvalidParameter, 'exec: "program": is a directory'),
+        (
+            "exec container process (missing dynamic library?) `/bin/program`: No such file or directory",
+            InvalidParameter,
+            'exec: "program": no such file or directory',
+        ),
+        (
+            "exec container process `/bin/program`: Exec format error",
+            InvalidParameter,
+            'exec: "program": exec format error',
+        ),
+        (
+            "2026-11-23T15:00:00Z: chdir `/there`: Not a directory",
+            InvalidParameter,
+            'chdir to cwd ("/there") set in config.json failed: not a directory',
+        ),
+        ("the container `abc` is not running", Conflict, "the container `abc` is not running"),
+        ("", SystemFailure, "OCI runtime create failed: crun gave no reason"),
+        ("mount `proc` to `proc`: EPERM", SystemFailure, "OCI runtime create failed: mount `proc` to `proc`: EPERM"),
+    ],
+)
+def test_a_complaint_becomes_an_error(said: str, kind: type[ZonehostError], message: str) -> None:
+    error = refusal(said, ["program", "argument"])
+    assert type(error) is kind
+    assert str(error) == message
