@@ -138,9 +138,15 @@ def create_group(descriptor: int, group: int) -> None:
     _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 1, group), errno.EEXIST)
 
 
-def destroy_group(descriptor: int, group: int) -> None:
-    """Remove a quota group; one that does not exist is no error."""
-    _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 0, group), errno.ENOENT)
+def destroy_group(descriptor: int, group: int) -> bool:
+    """Remove a quota group; whether it is gone. One that still has members stays."""
+    try:
+        _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 0, group), errno.ENOENT)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True
 
 
 def assign_group(descriptor: int, member: int, group: int) -> None:

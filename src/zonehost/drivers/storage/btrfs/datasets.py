@@ -108,6 +108,13 @@ class BtrfsStorage:
         btrfs.assign_group(pool, subvolume, group)
         btrfs.limit_group(pool, group, quota)
 
+    def _sweep_groups(self) -> None:
+        """Remove the groups of zones that are gone. The kernel lets go of a member only some time after its removal."""
+        groups = btrfs.quota_groups(self._pool.descriptor)
+        for group in groups:
+            if group > _LEVEL_1 and group & ~_LEVEL_1 not in groups:
+                btrfs.destroy_group(self._pool.descriptor, group)
+
     def _usage(self, datasets: dict[str, Path]) -> dict[str, Usage]:
         groups = btrfs.quota_groups(self._pool.descriptor)
         found = {}
@@ -131,7 +138,7 @@ class BtrfsStorage:
                 await asyncio.to_thread(btrfs.destroy_subvolume, parent, path.name)
             finally:
                 os.close(parent)
-            btrfs.destroy_group(self._pool.descriptor, _LEVEL_1 | subvolume)
+            self._sweep_groups()
 
 
 def _ensure_subvolume(path: Path) -> None:
