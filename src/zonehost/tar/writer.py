@@ -5,7 +5,7 @@ The bytes depend on nothing but the member, so the same files give the same arch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from zonehost.tar import block, entry, pax
@@ -14,6 +14,7 @@ from zonehost.tar.entry import Entry
 END: Final = bytes(2 * block.SIZE)
 """Two blocks of zeros end an archive."""
 
+_ENOUGH: Final = 1 << 20
 _NAME: Final = 100
 _PAX: Final = b"x"
 
@@ -60,3 +61,17 @@ def _records(member: Entry, name: bytes) -> Iterator[tuple[bytes, bytes]]:
     if member.mtime % pax.SECOND or not 0 <= member.mtime // pax.SECOND <= block.OCTAL_11:
         yield b"mtime", pax.seconds(member.mtime)
     yield from pax.xattr_records(member.xattrs)
+
+
+def gathered(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same bytes, small pieces joined, so that each is worth a system call."""
+    waiting: list[bytes | memoryview] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _ENOUGH:
+            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+            waiting, size = [], 0
+    if size:
+        yield b"".join(waiting)

@@ -12,6 +12,7 @@ from zonehost.drivers.layers import skeleton
 from zonehost.drivers.layers.staging import FACTS, REPLACED, SKELETON, TREE, Facts
 from zonehost.errors import SystemFailure
 from zonehost.tar.digest import Digester
+from zonehost.tar.writer import gathered
 
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK: Final = 1 << 20
@@ -23,7 +24,7 @@ def read_facts(folder: str) -> Facts:
         return msgspec.json.decode(file.read(), type=Facts)
 
 
-def pack(folder: str) -> Iterator[bytes]:
+def pack(folder: str) -> Iterator[bytes | memoryview]:
     """The layer's uncompressed archive, in large chunks.
 
     Raises:
@@ -32,7 +33,7 @@ def pack(folder: str) -> Iterator[bytes]:
     """
     facts = read_facts(folder)
     digester = Digester()
-    for chunk in _gathered(_pieces(folder, facts)):
+    for chunk in gathered(_pieces(folder, facts)):
         digester.update(chunk)
         yield chunk
     found = digester.finish()
@@ -89,17 +90,3 @@ class _Places:
             return b"%s/%s" % (TREE.encode(), path)
         number, place = min(moves)
         return b"%s/%d%s" % (REPLACED.encode(), number, path[len(place) :])
-
-
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, small pieces joined."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _CHUNK:
-            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
-            waiting, size = [], 0
-    if size:
-        yield b"".join(waiting)

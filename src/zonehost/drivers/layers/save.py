@@ -11,7 +11,7 @@ from zonehost.tar import block, entry, writer
 from zonehost.tar.entry import Entry
 
 
-def save(images: Sequence[ArchivedImage], folder_of: Callable[[str], str]) -> Iterator[bytes]:
+def save(images: Sequence[ArchivedImage], folder_of: Callable[[str], str]) -> Iterator[bytes | memoryview]:
     """The archive, its members in the order of their names; `folder_of` gives the folder of a layer by diff id.
 
     Raises:

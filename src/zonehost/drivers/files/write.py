@@ -1,0 +1,58 @@
+"""Unpacks a tar into a directory of a zone: `docker cp` into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from typing import Final
+
+from zonehost.drivers.files.paths import ZonePath
+from zonehost.errors import Forbidden, InvalidParameter
+from zonehost.tar import entry
+from zonehost.tar.compression import plain
+from zonehost.tar.entry import Entry, relative
+from zonehost.tar.extract import Extractor
+from zonehost.tar.reader import Bounds, Reader
+from zonehost.tar.source import Source
+from zonehost.tar.tree import Tree
+
+_BOUNDS: Final = Bounds(entries=1 << 40, size=1 << 60)
+"""A client that may write here may fill the zone anyway."""
+
+
+def unpack(
+    root: int, path: ZonePath, chunks: Iterable[bytes], *, keep_kinds: bool, owner: tuple[int, int] | None
+) -> None:
+    """Unpack an archive, compressed or not, into the directory at the path; the process's umask is to be 0.
+
+    Raises:
+        NotFound, InvalidParameter: see `ZonePath.open_folder`. InvalidParameter: not an archive; or with `keep_kinds`,
+        a directory would become something else or the reverse.
+        Forbidden: it is read-only there.
+        OSError: the disk or the kernel failed.
+    """
+    folder = path.open_folder(root)
+    if os.fstatvfs(folder).f_flag & os.ST_RDONLY:
+        same = os.fstat(folder).st_dev == os.fstat(root).st_dev
+        raise Forbidden("container rootfs is marked read-only" if same else "mounted volume is marked read-only")
+
+    def make_room(holder: int, where: bytes, base: bytes, is_folder: bool, member: Entry) -> None:
+        becomes_folder = member.kind == entry.DIRECTORY
+        if keep_kinds and is_folder != becomes_folder:
+            here = f"{path.clean.rstrip('/')}/{os.fsdecode(where + b'/' + base if where else base)}"
+            kinds = ("directory", "non-directory") if is_folder else ("non-directory", "directory")
+            raise InvalidParameter(f'cannot overwrite {kinds[0]} "{here}" with {kinds[1]} "{path.clean}"')
+        if is_folder:
+            shutil.rmtree(base, dir_fd=holder)
+        else:
+            os.unlink(base, dir_fd=holder)
+
+    tree = Tree(folder)
+    extractor = Extractor(tree, make_room, owner)
+    reader = Reader(Source(plain(chunks)), _BOUNDS)
+    for member in reader:
+        if name := relative(member.name):
+            extractor.put(name, member, reader.content())
+    extractor.finish()
+    tree.close()
