@@ -14,6 +14,8 @@ _HOSTS_HEAD: Final = (
     "ff02::1\tip6-allnodes\n"
     "ff02::2\tip6-allrouters\n"
 )
+RESOLVER: Final = "127.0.0.11"
+"""Where zones of user-defined networks ask for names, as in Docker."""
 FALLBACK_SERVERS: Final = ("8.8.8.8", "8.8.4.4")
 """Where the host names only servers of its own loopback, which a zone cannot reach. Docker has the same two."""
 
@@ -40,13 +42,17 @@ def resolver_file(
     search: Sequence[str] | None = None,
     options: Sequence[str] | None = None,
     own_network: bool = True,
+    named: bool = False,
 ) -> str:
     """Contents of resolv.conf: the host's, with what is asked in its place (resolv.conf(5)).
 
-    With a network of its own, a zone cannot reach servers on the host's loopback: they are left out.
+    With a network of its own, a zone cannot reach servers on the host's loopback: they are left out. In a network whose
+    zones know each other by name (`named`), the zone asks the resolver, and that asks the servers.
     """
     found_servers, found_search, found_options = _read_resolver(host)
-    if servers:
+    if named:
+        found_servers = [RESOLVER]
+    elif servers:
         found_servers = list(servers)
     elif own_network:
         found_servers = [server for server in found_servers if not _is_loopback(server)] or list(FALLBACK_SERVERS)
@@ -55,6 +61,9 @@ def resolver_file(
         found_search = [] if tuple(search) == (".",) else list(search)
     if options:
         found_options = list(options)
+    if named and not any(option.startswith("ndots:") for option in found_options):
+        # As Docker: a name without a dot is a zone's, so it is asked as it is before any search list.
+        found_options.append("ndots:0")
     lines = [f"nameserver {server}\n" for server in found_servers]
     if found_search:
         lines.append(f"search {' '.join(found_search)}\n")

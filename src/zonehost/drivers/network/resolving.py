@@ -18,13 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from zonehost.domain.etc_files import RESOLVER
 from zonehost.drivers.network.resolver.views import Zone
 from zonehost.errors import SystemFailure
 from zonehost.linux.netlink import entered
 from zonehost.linux.nftables import Nftables, NftablesError
-
-ADDRESS: Final = "127.0.0.11"
-"""Where a zone's resolv.conf points."""
 
 _SECONDS: Final = 10.0
 _TABLE: Final = "zonehost-resolver"
@@ -171,7 +169,7 @@ def _ears(netns: int, *, again: bool) -> list[socket.socket]:
                 datagrams = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
                 streams = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC))
                 for made in (datagrams, streams):
-                    made.bind((ADDRESS, 0))
+                    made.bind((RESOLVER, 0))
                 streams.listen()
                 with Nftables() as nftables:
                     clearing = f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n" if again else ""
@@ -189,8 +187,8 @@ def _rules(datagrams: int, streams: int) -> str:
 table ip {_TABLE} {{
 	chain output {{
 		type nat hook output priority -100; policy accept;
-		ip daddr {ADDRESS} udp dport 53 dnat to {ADDRESS}:{datagrams}
-		ip daddr {ADDRESS} tcp dport 53 dnat to {ADDRESS}:{streams}
+		ip daddr {RESOLVER} udp dport 53 dnat to {RESOLVER}:{datagrams}
+		ip daddr {RESOLVER} tcp dport 53 dnat to {RESOLVER}:{streams}
 	}}
 }}
 """

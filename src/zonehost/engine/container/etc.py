@@ -37,14 +37,23 @@ def etc_contents(host: Host, record: Container) -> dict[str, str]:
             search=wanted.dns_search,
             options=wanted.dns_options,
             own_network=not shares_host,
+            named=_knows_names(host, record),
         ),
         "hosts": _host_hosts(host, record) if shares_host else _hosts(host, record),
     }
 
 
 async def rewrite_hosts(host: Host, record: Container) -> None:
-    """Write the hosts file of a running container anew: its addresses have changed."""
-    await host.storage.write_etc(record.id, {"hosts": etc_contents(host, record)["hosts"]})
+    """Write what tells a running container of hosts anew: its addresses have changed, or it knows names now."""
+    contents = etc_contents(host, record)
+    names = ("hosts", "resolv.conf") if _knows_names(host, record) else ("hosts",)
+    await host.storage.write_etc(record.id, {name: contents[name] for name in names})
+
+
+def _knows_names(host: Host, record: Container) -> bool:
+    """Whether it is in a network of a user, whose containers find each other by name."""
+    networks = (host.networks.get(endpoint.network) for endpoint in record.endpoints.values())
+    return any(network is not None and not network.predefined for network in networks)
 
 
 def _hosts(host: Host, record: Container) -> str:
