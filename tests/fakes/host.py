@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.fakes.disk import MemoryArchives, MemoryLayers, MemoryRecords, MemoryStorage
@@ -85,13 +84,10 @@ async def running_world() -> AsyncIterator[World]:
         machine=machine,
     )
     await ensure_predefined(world.host)
-    watching = asyncio.create_task(watch_exits(world.host))
+    world.host.spawn(watch_exits(world.host), "ends of zones")
     try:
         yield world
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
         for zone in tuple(runtime.zones):
             await runtime.remove(zone)
         await world.host.close()

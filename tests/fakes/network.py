@@ -90,9 +90,12 @@ class MemoryNetworking:
         self.zones.pop(zone, None)
         self._held.pop(zone, None)
 
-    async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> None:
+    async def restore(
+        self, networks: Sequence[Network], zones: Sequence[ZonePlugs]
+    ) -> Mapping[str, Sequence[Endpoint]]:
         self.networks = {network.id: network for network in networks}
         self.zones = {plugs.zone: plugs for plugs in zones}
+        return {}
 
     async def close(self) -> None:
         pass

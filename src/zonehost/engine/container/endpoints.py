@@ -162,7 +162,19 @@ def plugs_of(host: Host, record: Container) -> ZonePlugs:
         network = host.networks.get(endpoint.network)
         if network is not None and network.driver in LINKED and endpoint.id:
             plugs.append(Plug(network, endpoint, dns_names(record, network, endpoint)))
-    return ZonePlugs(zone=record.id, plugs=tuple(plugs), ports=record.state.ports, servers=record.host_config.dns or ())
+    return ZonePlugs(
+        zone=record.id,
+        plugs=tuple(plugs),
+        ports=record.state.ports,
+        servers=record.host_config.dns or (),
+        pid=record.state.pid,
+    )
+
+
+def with_links(endpoints: Mapping[str, Endpoint], linked: Iterable[Endpoint]) -> dict[str, Endpoint]:
+    """The endpoints, with those in place of theirs that came back with a link."""
+    by_id = {endpoint.id: endpoint for endpoint in linked}
+    return {name: by_id.get(endpoint.id, endpoint) for name, endpoint in endpoints.items()}
 
 
 def dns_names(record: Container, network: Network, endpoint: Endpoint) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id
 from zonehost.engine.container.exec_plan import plan_exec
 from zonehost.engine.container.exec_session import ExecSession
-from zonehost.engine.container.launch import NOT_EXECUTABLE, NOT_FOUND
+from zonehost.engine.container.launch import exit_code_of
 from zonehost.engine.container.running import check_not_paused
 from zonehost.engine.host import Host
 from zonehost.engine.state.execs import Exec, ExecRequest
@@ -58,7 +58,7 @@ async def start_exec(
         try:
             entry.process = await host.runtime.exec(plan)
         except ZonehostError as error:
-            entry.exit_code = NOT_FOUND if "not found" in str(error) else NOT_EXECUTABLE
+            entry.exit_code = exit_code_of(str(error))
             entry.state = "exited"
             host.execs.ended(entry)
             raise

@@ -23,6 +23,7 @@ from zonehost.engine.container.endpoints import (
     plugs_of,
     release_all,
     wanted_ports,
+    with_links,
 )
 from zonehost.engine.container.etc import etc_contents
 from zonehost.engine.container.health import checked, watch_health
@@ -69,10 +70,8 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
         failpoint("start.recorded")
 
         async def plumb(namespace: int) -> None:
-            plugs = plugs_of(host, record)
-            plugged = await host.networking.attach(namespace, plugs)
-            by_id = {endpoint.id: endpoint for endpoint in plugged}
-            endpoints.update({name: by_id.get(endpoint.id, endpoint) for name, endpoint in endpoints.items()})
+            linked = await host.networking.attach(namespace, plugs_of(host, record))
+            endpoints.update(with_links(endpoints, linked))
             failpoint("start.plugged")
 
         private = namespaces_of(record).net == "private"
@@ -149,7 +148,7 @@ async def _note_failure(host: Host, zone: Zone, before: Container, error: BaseEx
     state = msgspec.structs.replace(
         before.state,
         status=Status.CREATED if before.state.status is Status.CREATED else Status.EXITED,
-        exit_code=_exit_code(message),
+        exit_code=exit_code_of(message),
         error=message,
     )
     endpoints = {name: cleared(endpoint) for name, endpoint in before.endpoints.items()}
@@ -158,7 +157,7 @@ async def _note_failure(host: Host, zone: Zone, before: Container, error: BaseEx
     await host.keep(zone, record)
 
 
-def _exit_code(message: str) -> int:
+def exit_code_of(message: str) -> int:
     """What shells say of a program that is not there or cannot be run; Docker tells them apart by the same words."""
     lowered = message.lower()
     if "executable file not found" in lowered or "no such file or directory" in lowered:
