@@ -111,7 +111,7 @@ class Build:
         state = self._stages[plan.graph.target].result()
         if not state.layers and not state.history:
             raise InvalidParameter("No image was generated. Is your Dockerfile empty?")
-        return await self._publish(self._labelled(state, tell), tell)
+        return await self._publish(state, tell)
 
     async def _stage(self, index: int, voice: Voice) -> StageState:
         resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images)
@@ -119,28 +119,27 @@ class Build:
         stage = self._plan.graph.stages[index]
         parent = await self._state_of(stage.base) if isinstance(stage.base, int) else None
         try:
-            return await StageBuilder(self._plan, stage, performer, voice, self._work.clock).run(parent)
+            state = await StageBuilder(self._plan, stage, performer, voice, self._work.clock).run(parent)
+            return self._labelled(state, performer, voice) if index == self._plan.graph.target else state
         finally:
             voice.finish()
 
     async def _state_of(self, index: int) -> StageState:
         return await asyncio.shield(self._stages[index])
 
-    def _labelled(self, state: StageState, tell: Tell) -> StageState:
+    def _labelled(self, state: StageState, performer: Performer, voice: Voice) -> StageState:
+        """With the labels that were asked for beside the Dockerfile, as one more step."""
         labels = self._plan.request.labels
         if not labels:
             return state
-        words = " ".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        if not self._plan.request.quiet:
-            tell({"stream": f"Step {self._plan.total}/{self._plan.total} : LABEL {words}\n"})
+        words = "LABEL " + " ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        voice.line(f"Step {self._plan.total}/{self._plan.total} : {words}")
         config = msgspec.structs.replace(state.config, labels={**(state.config.labels or {}), **labels})
-        return replace(state, config=config).with_history(f"/bin/sh -c #(nop)  LABEL {words}", self._plan.created)
+        return performer.change(state, replace(state, config=config), words)
 
     async def _publish(self, state: StageState, tell: Tell) -> str:
         request = self._plan.request
-        finished = Finished(
-            config=image_config(state, self._plan.created), layers=state.layers, tags=request.tags, parent=""
-        )
+        finished = Finished(config=image_config(state), layers=state.layers, tags=request.tags, parent="")
         image = await self._work.workshop.publish(finished)
         if request.quiet:
             tell({"stream": f"{image}\n"})

@@ -49,6 +49,11 @@ def folder_key(step: FolderStep, *, parent: Sequence[str], platform: Platform, e
     return _digest("folder", parent, platform, epoch, [step.path])
 
 
+def change_key(chain: str, *, epoch: int | None) -> str:
+    """The key of a step that changes the configuration alone: all that was done so far. It says when, and no more."""
+    return hashlib.sha256(f"{_FORM} change {chain} {epoch}".encode()).hexdigest()
+
+
 def _digest(kind: str, parent: Sequence[str], platform: Platform, epoch: int | None, read: list[Any]) -> str:
     whole = [_FORM, kind, list(parent), str(platform), epoch, read]
     return hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest()

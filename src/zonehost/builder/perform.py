@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from zonehost.builder.freshness import judge
-from zonehost.builder.keys import copy_key, folder_key, run_key
+from zonehost.builder.keys import change_key, copy_key, folder_key, run_key
 from zonehost.builder.outside import asks_outside
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.steps import CopyStep, FolderStep, RunStep
 from zonehost.domain.identity import short
+from zonehost.domain.image_config import rfc3339
 from zonehost.errors import InvalidParameter
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.build_files import Placement, Selection
@@ -73,7 +74,14 @@ class Performer:
         words = step.shown
         cached = self._cached(key, bound)
         if cached is not None:
-            return state.with_history(words, self._plan.created, layer=cached.layer)
+            return self._after(state, words, cached)
+        container = ""
+
+        def started(name: str) -> None:
+            nonlocal container
+            container = name
+            self._voice.line(f" ---> Running in {short(name)}")
+
         async with AsyncExitStack() as stack:
             binds = await self._resolver.folders(mounts, stack)
             script = await self._resolver.script(step)
@@ -93,16 +101,25 @@ class Performer:
             )
             await stack.enter_async_context(self._work.running)
             began = time.monotonic()
-            ran = await self._work.workshop.run(order, self._started, self._voice.output)
+            ran = await self._work.workshop.run(order, started, self._voice.output)
         if ran.code != 0:
             message = f"The command '{' '.join(step.args)}' returned a non-zero code: {ran.code}"
             raise CommandFailed(message, ran.code)
         outside = () if network == "none" else (*asks_outside(step.args), *ran.addresses)
-        self._remember(key, words, ran.layer, ran.size, time.monotonic() - began, outside)
-        return state.with_history(words, self._plan.created, layer=ran.layer)
+        self._voice.line(f"Removing intermediate container {short(container)}")
+        made = self._remember(key, words, ran.layer, ran.size, time.monotonic() - began, outside)
+        return self._after(state, words, made)
 
-    def _started(self, container: str) -> None:
-        self._voice.line(f" ---> Running in {short(container)}")
+    def change(self, before: StageState, after: StageState, words: str) -> StageState:
+        """The state after a step that only changed the configuration; what was done before is as old as it was then."""
+        words = f"/bin/sh -c #(nop)  {words}"
+        key = change_key(before.chain_after(words), epoch=self._plan.epoch)
+        cached = self._cached(key, None) or self._remember(key, words, "", 0, 0.0, ())
+        return self._after(after, words, cached)
+
+    def _after(self, state: StageState, words: str, step: CachedStep) -> StageState:
+        created = self._plan.created if self._plan.epoch is not None else rfc3339(step.made)
+        return state.with_history(words, created, layer=step.layer)
 
     def _network(self, step: RunStep) -> str:
         asked = self._plan.request.network
@@ -132,7 +149,7 @@ class Performer:
         words = f"/bin/sh -c #(nop) {step.name} multi:{key} in {step.destination} "
         cached = self._cached(key, bound)
         if cached is not None:
-            return state.with_history(words, self._plan.created, layer=cached.layer)
+            return self._after(state, words, cached)
         began = time.monotonic()
         if step.checksum:
             fetched = await self._fetch(step)
@@ -151,8 +168,8 @@ class Performer:
         )
         whole = msgspec.structs.replace(selection, files=tuple(files))
         layer, size = await self._take_in(self._work.files.copy(self._build, whole, placement), state)
-        self._remember(key, words, layer, size, time.monotonic() - began, ())
-        return state.with_history(words, self._plan.created, layer=layer)
+        made = self._remember(key, words, layer, size, time.monotonic() - began, ())
+        return self._after(state, words, made)
 
     async def _fetch(self, step: CopyStep) -> list[Fetched]:
         found = []
@@ -170,12 +187,11 @@ class Performer:
         words = f"/bin/sh -c #(nop) WORKDIR {step.path}"
         cached = self._cached(key, bound)
         if cached is not None:
-            return state.with_history(words, self._plan.created, layer=cached.layer)
+            return self._after(state, words, cached)
         base = self._work.layers.stack(state.layers)
         archive = await self._work.files.make_folder(base, step.path, self._plan.epoch)
         layer, size = await self._take_in(_once(archive), state) if archive is not None else ("", 0)
-        self._remember(key, words, layer, size, 0.0, ())
-        return state.with_history(words, self._plan.created, layer=layer)
+        return self._after(state, words, self._remember(key, words, layer, size, 0.0, ()))
 
     async def _take_in(self, archive: AsyncIterator[bytes], state: StageState) -> tuple[str, int]:
         layer = await self._work.layers.unpack(archive)
@@ -193,13 +209,14 @@ class Performer:
             self._voice.line(f" ---> Not using cache: {verdict.reason}")
             return None
         self._voice.line(" ---> Using cache")
-        self._voice.line(f"      {verdict.reason}")
+        if step.layer:
+            self._voice.line(f"      {verdict.reason}")
         self._work.cache.put(msgspec.structs.replace(step, used=self._work.clock.now()))
         return step
 
     def _remember(
         self, key: str, instruction: str, layer: str, size: int, seconds: float, outside: tuple[str, ...]
-    ) -> None:
+    ) -> CachedStep:
         now = self._work.clock.now()
         step = CachedStep(
             key=key,
@@ -212,6 +229,7 @@ class Performer:
             outside=outside,
         )
         self._work.cache.put(step)
+        return step
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

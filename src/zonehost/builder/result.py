@@ -30,6 +30,7 @@ def first_state(base: Base | None, platform: Platform) -> tuple[StageState, tupl
         base.layers,
         base.config.history or (),
         base.config.author,
+        chain=base.id,
     )
     return state, config.on_build or ()
 
@@ -39,8 +40,9 @@ def child_state(parent: StageState) -> StageState:
     return replace(parent, arguments={}, command_set=False)
 
 
-def image_config(state: StageState, created: str) -> bytes:
-    """The configuration of the image that a state is."""
+def image_config(state: StageState) -> bytes:
+    """The configuration of the image that a state is; it is as old as its last step."""
+    created = state.history[-1].created if state.history else None
     return write_image_config(
         ImageConfig(
             architecture=state.platform.architecture,

@@ -84,8 +84,7 @@ class StageBuilder:
             if isinstance(instruction, ins.Arg):
                 state = self._declare(instruction, state)
             elif changed := configure(instruction, state, self._plan.escape):
-                state, words = changed
-                state = state.with_history(_no_command(words), self._plan.created)
+                state = self._performer.change(state, *changed)
             else:
                 step = draw(instruction, state, self._plan.escape)
                 state = await self._performer.perform(step, state, self._bound(instruction))
@@ -109,8 +108,8 @@ class StageBuilder:
             escape=self._plan.escape,
         )
         shown = " ".join(name if value is None else f"{name}={value}" for name, value in found.items())
-        state = replace(state, arguments={**state.arguments, **found})
-        return state.with_history(_no_command(f"ARG {shown}"), self._plan.created)
+        after = replace(state, arguments={**state.arguments, **found})
+        return self._performer.change(state, after, f"ARG {shown}")
 
     def _enter(self, step: FolderStep, state: StageState) -> StageState:
         return replace(state, config=msgspec.structs.replace(state.config, working_dir=step.path))
@@ -130,9 +129,4 @@ class StageBuilder:
 
     def _show(self, state: StageState) -> None:
         if state.layers or state.history:
-            self._voice.line(f" ---> {short(image_id(image_config(state, self._plan.created)))}")
-
-
-def _no_command(words: str) -> str:
-    """How the classic builder's history shows a step that runs nothing."""
-    return f"/bin/sh -c #(nop)  {words}"
+            self._voice.line(f" ---> {short(image_id(image_config(state)))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ class StageState:
     arguments: Mapping[str, str | None] = field(default_factory=dict)
     command_set: bool = False
     """Whether this Dockerfile has set CMD in this stage; an ENTRYPOINT takes an inherited one away."""
+    chain: str = ""
+    """A digest of the base and of all steps so far, by their words and layers."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -58,8 +61,12 @@ class StageState:
         """The working directory, absolute."""
         return self.config.working_dir or "/"
 
-    def with_history(self, created_by: str, created: str, *, layer: str = "", comment: str = "") -> StageState:
+    def with_history(self, created_by: str, created: str, *, layer: str = "") -> StageState:
         """With one more step of history, and its layer if it made one."""
-        step = HistoryStep(created=created, created_by=created_by, empty_layer=not layer, comment=comment)
+        step = HistoryStep(created=created, created_by=created_by, empty_layer=not layer)
         layers = (*self.layers, layer) if layer else self.layers
-        return replace(self, history=(*self.history, step), layers=layers)
+        return replace(self, history=(*self.history, step), layers=layers, chain=self.chain_after(created_by, layer))
+
+    def chain_after(self, created_by: str, layer: str = "") -> str:
+        """The digest after one more step."""
+        return hashlib.sha256("\0".join((self.chain, created_by, layer)).encode()).hexdigest()

@@ -79,7 +79,7 @@ class Workshop(Protocol):
     """The engine, as builds see it."""
 
     def working(self) -> AbstractAsyncContextManager[None]:
-        """While a build is under way: layers that are in no image yet are kept."""
+        """While a build is under way: layers that are in no image yet are kept; at its end no zone of it is left."""
 
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
         """The image of this name, pulled if it is not here, or if `pull` and the registry has another.
@@ -89,7 +89,7 @@ class Workshop(Protocol):
         """
 
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
-        """Run a command in a zone of its own; the zone is gone when this returns or is cancelled.
+        """Run a command in a zone of its own; the zone is gone when `working` is left, whatever happens.
 
         `started` gets the container's id, `output` what it writes.
         """

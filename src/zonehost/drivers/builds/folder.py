@@ -15,6 +15,7 @@ import msgspec
 
 from zonehost.drivers.builds.fetch import download
 from zonehost.drivers.builds.jobs import Work
+from zonehost.drivers.builds.stubs import clear
 from zonehost.errors import InvalidParameter
 from zonehost.linux import jobs
 from zonehost.linux.forkserver import ForkServer
@@ -67,7 +68,7 @@ class BuildFolder:
 
     async def tidy(self, upper: str, covered: tuple[str, ...]) -> None:
         """See `BuildFiles.tidy`."""
-        await jobs.run(self._forks, f"{_JOBS}:tidy", {"upper": upper, "covered": covered})
+        clear(upper, covered)
 
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """See `BuildFiles.write`."""

@@ -15,7 +15,6 @@ from zonehost.domain.path_patterns import PatternList
 from zonehost.drivers.builds import choose, index
 from zonehost.drivers.builds.choose import Source
 from zonehost.drivers.builds.layout import Layout
-from zonehost.drivers.builds.stubs import clear
 from zonehost.drivers.builds.trees import DiskTree, IndexTree, Item, SourceTree
 from zonehost.errors import InvalidParameter
 from zonehost.linux import overlay
@@ -107,12 +106,6 @@ def unpack(arguments: Any, fds: list[int]) -> None:
     extractor.finish()
     tree.close()
     os.close(root)
-
-
-@answering
-def tidy(arguments: Any, fds: list[int]) -> None:
-    """Take mount points out of an upper directory."""
-    clear(arguments["upper"], arguments["covered"])
 
 
 @answering

@@ -32,8 +32,15 @@ BUILD: Final = "zonehost.build"
 _ETC: Final = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 
-async def run(host: Host, files: BuildFiles, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
-    """See `Workshop.run`."""
+async def run(
+    host: Host,
+    files: BuildFiles,
+    order: RunOrder,
+    started: Callable[[str], None],
+    output: Output,
+    removals: set[asyncio.Task[None]],
+) -> Ran:
+    """See `Workshop.run`. The container's removal goes on beside the next step, as one of `removals`."""
     async with AsyncExitStack() as stack:
         draft = await stack.enter_async_context(_lent(host, order.layers))
         trees = [(await stack.enter_async_context(_lent(host, tree.layers)), tree) for tree in order.trees]
@@ -45,7 +52,7 @@ async def run(host: Host, files: BuildFiles, order: RunOrder, started: Callable[
             host, CreateRequest(config=_config(order, draft), host_config=_host_config(order, tuple(mounts)))
         )
         container = created.container.id
-        stack.push_async_callback(_removed, host, container)
+        stack.callback(_remove_soon, host, container, removals)
         started(container)
         attachment = await attach(host, container, AttachRequest(stream=True, stdout=True, stderr=True))
         stack.push_async_callback(attachment.close)
@@ -88,10 +95,15 @@ async def _listen(attachment: Attachment, output: Output) -> None:
             await output(data)
 
 
+def _remove_soon(host: Host, container: str, removals: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(_removed(host, container))
+    removals.add(task)
+    task.add_done_callback(removals.discard)
+
+
 async def _removed(host: Host, container: str) -> None:
-    """Remove the container, also if this is being cancelled."""
     try:
-        await asyncio.shield(asyncio.ensure_future(remove(host, container, force=True, volumes=True)))
+        await remove(host, container, force=True, volumes=True)
     except NotFound:
         return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.platform import platform_of
 from zonehost.engine.registry.pull import pull as pull_image
 from zonehost.engine.telling import tell_image
+from zonehost.engine.together import together
 from zonehost.errors import NotFound, SystemFailure
 from zonehost.ports.build_files import BuildFiles
 from zonehost.ports.builder import Tell
@@ -27,12 +29,16 @@ class EngineWorkshop:
     def __init__(self, host: Host, files: BuildFiles) -> None:
         self._host = host
         self._files = files
+        self._removals: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """See `Workshop.working`."""
         async with self._host.images.intake():
-            yield
+            try:
+                yield
+            finally:
+                await together(*self._removals)
 
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
         """See `Workshop.base`."""
@@ -44,7 +50,7 @@ class EngineWorkshop:
 
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
         """See `Workshop.run`."""
-        return await run(self._host, self._files, order, started, output)
+        return await run(self._host, self._files, order, started, output, self._removals)
 
     async def abandon(self) -> None:
         """See `Workshop.abandon`."""
