@@ -22,6 +22,12 @@ from zonehost.errors import Conflict, InvalidParameter, SystemFailure, ZonehostE
             'exec: "./nope": stat ./nope: no such file or directory',
         ),
         ("open executable: Permission denied", InvalidParameter, 'exec: "program": permission denied'),
+        ("open executable: Operation not permitted", InvalidParameter, 'exec: "program": permission denied'),
+        (
+            "the path `/etc/program` exists but it is not executable: Operation not permitted",
+            InvalidParameter,
+            'exec: "program": permission denied',
+        ),
         ("open executable: Is a directory", InvalidParameter, 'exec: "program": is a directory'),
         (
             "exec container process (missing dynamic library?) `/bin/program`: No such file or directory",

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from zonehost.api import answers, detach
 from zonehost.api.call import Call
+from zonehost.api.framing import multiplexed, raw
 from zonehost.api.hijack import Done, Hijacked
 from zonehost.api.resources.container_streams import stream_type
 from zonehost.api.resources.lifecycle import console_size
@@ -18,6 +19,7 @@ from zonehost.api.shape.exec import inspected
 from zonehost.engine.container.exec import create_exec, inspect_exec, resize_exec, start_exec
 from zonehost.engine.state.execs import ExecRequest
 from zonehost.errors import InvalidParameter, ZonehostError
+from zonehost.ports.streams import Stream
 
 
 async def make(call: Call) -> web.StreamResponse:
@@ -56,7 +58,8 @@ async def begin(call: Call) -> web.StreamResponse:
                 call.host, call.name, detach=False, console_size=body.console_size if body.tty else None
             )
         except ZonehostError as error:
-            await client.send(f"{error}\r\n".encode())
+            said = [(Stream.STDOUT, f"{error}\r\n".encode())]
+            await client.send((raw if body.tty else multiplexed)(said))
             return Done()
         assert session is not None
         try:

@@ -10,7 +10,11 @@ from zonehost.errors import Conflict, InvalidParameter, SystemFailure, ZonehostE
 
 _STAMP: Final = re.compile(r"^\d{4}-\d\d-\d\dT\S+\s*:?\s*")
 _NOT_FOUND: Final = re.compile(r"executable file `(?P<name>.*)` not found")
-_NOT_RUN: Final = re.compile(r"(?:open executable|exec container process.*): (?P<why>[A-Z][\w ]+)$")
+_NOT_RUN: Final = re.compile(
+    r"(?:open executable|exec container process.*|the path `.*` exists but it is not executable): (?P<why>[A-Z][\w ]+)$"
+)
+_NOT_PERMITTED: Final = "operation not permitted"
+"""crun's word for a directory, and from 1.20 on for any file that is not executable."""
 _NO_DIRECTORY: Final = re.compile(r"chdir(?: to)? `(?P<path>.*)`: (?P<why>.+)$")
 
 
@@ -24,7 +28,8 @@ def refusal(message: str, args: Sequence[str]) -> ZonehostError:
             return InvalidParameter(f'exec: "{name}": stat {name}: no such file or directory')
         return InvalidParameter(f'exec: "{name}": executable file not found in $PATH')
     if refused := _NOT_RUN.search(text):
-        return InvalidParameter(f'exec: "{program}": {refused["why"].lower()}')
+        why = refused["why"].lower()
+        return InvalidParameter(f'exec: "{program}": {"permission denied" if why == _NOT_PERMITTED else why}')
     if where := _NO_DIRECTORY.search(text):
         return InvalidParameter(f'chdir to cwd ("{where["path"]}") set in config.json failed: {where["why"].lower()}')
     if "is paused" in text or "is not running" in text:
