@@ -74,10 +74,18 @@ def datasets(instance: Instance) -> list[str]:
 def _processes(instance: Instance) -> Iterator[str]:
     for process in _pids():
         command = _read(process / "cmdline").replace("\0", " ").strip()
+        if _waits_for_init(process):
+            continue
         if f"/{instance.cgroup}/" in _read(process / "cgroup").replace("\n", "/\n") or instance.owns_path(command):
             yield f"process {process.name}: {command}"
         elif any(instance.owns_path(_target(process / link)) for link in ("cwd", "root", "exe")):
             yield f"process {process.name} works in a folder of the instance: {command}"
+
+
+def _waits_for_init(process: Path) -> bool:
+    """Whether it has ended, and only the machine's process 1 can take it out of the table (proc_pid_stat(5))."""
+    fields = _read(process / "stat").rpartition(")")[2].split()
+    return fields[:2] == ["Z", "1"]
 
 
 def _mounts(instance: Instance) -> Iterator[str]:

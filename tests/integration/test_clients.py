@@ -35,7 +35,9 @@ def test_sdk_raises_what_the_process_said(client: DockerClient) -> None:
 
 
 def test_sdk_follows_a_life(client: DockerClient) -> None:
-    container = client.containers.create("busybox", ["sh", "-c", "echo begun; sleep 600"], name="lived", tty=False)
+    container = client.containers.create(
+        "busybox", ["sh", "-c", "echo begun; sleep 600; true"], name="lived", tty=False
+    )
     assert container.status == "created"
     container.start()
     assert next(container.logs(stream=True, follow=True)) == b"begun\n"

@@ -119,7 +119,11 @@ def test_events_are_one_json_document_a_line(wire: Wire, rich: str) -> None:
     lines = wire.raw("GET", f"/events?since=1&until={time():.9f}&filters={filters}").body.splitlines()
     assert json.loads(lines[0])["Action"] == "create"
     for line in lines:
-        assert contract().problems("GET", "/events", 200, json.loads(line)) == []
+        told = json.loads(line)
+        # Docker still sends these, up to 1.51, and no longer documents them.
+        for field in ("status", "id", "from"):
+            told.pop(field, None)
+        assert contract().problems("GET", "/events", 200, told) == []
 
 
 @pytest.mark.parametrize("version", ["", "/v1.24", "/v1.30", "/v1.41", "/v1.44", "/v1.51"])
