@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from zonehost.engine.container.zone_tree import tree_of
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
-from zonehost.errors import InvalidParameter
+from zonehost.errors import InvalidParameter, NotFound
 from zonehost.ports.files import PathStat
 
 
@@ -18,7 +19,8 @@ async def stat_path(host: Host, ref: str, path: str) -> PathStat:
         NotFound: there is no such container, or nothing at the path. InvalidParameter: the path is empty.
     """
     zone = host.containers.find(ref)
-    return await host.files.stat(tree_of(host, zone), _checked(path))
+    with _named(ref, path):
+        return await host.files.stat(tree_of(host, zone), _checked(path))
 
 
 async def read_archive(host: Host, ref: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
@@ -29,7 +31,8 @@ async def read_archive(host: Host, ref: str, path: str) -> tuple[PathStat, Async
     """
     zone = host.containers.find(ref)
     tree = tree_of(host, zone)
-    stat = await host.files.stat(tree, _checked(path))
+    with _named(ref, path):
+        stat = await host.files.stat(tree, _checked(path))
     tell_container(host, zone.record, "archive-path")
     return stat, host.files.read(tree, path)
 
@@ -50,10 +53,21 @@ async def write_archive(
         become a file or the reverse. Forbidden: it is read-only.
     """
     zone = host.containers.find(ref)
-    await host.files.write(
-        tree_of(host, zone), _checked(path), archive, keep_kinds=no_overwrite_dir_non_dir, copy_owner=copy_uid_gid
-    )
+    tree = tree_of(host, zone)
+    with _named(ref, path):
+        await host.files.write(
+            tree, _checked(path), archive, keep_kinds=no_overwrite_dir_non_dir, copy_owner=copy_uid_gid
+        )
     tell_container(host, zone.record, "extract-to-dir")
+
+
+@contextmanager
+def _named(ref: str, path: str) -> Iterator[None]:
+    """What is not there is told with the name that the client gave the container."""
+    try:
+        yield
+    except NotFound:
+        raise NotFound(f"Could not find the file {path} in container {ref}") from None
 
 
 def _checked(path: str) -> str:
