@@ -1,9 +1,12 @@
-"""Doing independent steps at once."""
+"""Doing independent steps at once, and steps that must not be left halfway."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def together(*steps: Awaitable[object]) -> None:
@@ -15,3 +18,13 @@ async def together(*steps: Awaitable[object]) -> None:
     for result in results:
         if isinstance(result, BaseException):
             raise result
+
+
+async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
+    """Await a step that a cancellation must not leave between memory and disk: it ends first, then the caller does."""
+    task = asyncio.create_task(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from zonehost.domain.image import Image, Layer, Tag
 from zonehost.domain.reference import Reference
 from zonehost.engine.host import Host
+from zonehost.engine.together import to_the_end
 from zonehost.ports.records import Put
 
 
@@ -33,8 +34,13 @@ async def take_in(
     )
     host.images.config_of(image)
     tags = [Tag(name=name.canonical, image=image.id, tagged=now) for name in names]
-    await host.records.commit(*([] if known else [Put(image)]), *map(Put, tags))
+    # A pull or a build ends with its client, at any moment.
+    await to_the_end(_record(host, image, tags, new=known is None))
+    return image
+
+
+async def _record(host: Host, image: Image, tags: Sequence[Tag], *, new: bool) -> None:
+    await host.records.commit(*([Put(image)] if new else []), *map(Put, tags))
     host.images.add(image)
     for tag in tags:
         host.images.put_tag(tag)
-    return image
