@@ -8,8 +8,9 @@ from zonehost.domain.blueprint import BindMount, Blueprint, ImageMount, Namespac
 from zonehost.domain.host_config import Ulimit
 from zonehost.domain.security import ALL_CAPABILITIES, DEFAULT_CAPABILITIES
 from zonehost.drivers.runtime import spec
-from zonehost.drivers.runtime.site import Account, Site
+from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import Node
+from zonehost.linux.accounts import Account
 
 PRIVATE = {
     "mount": "",

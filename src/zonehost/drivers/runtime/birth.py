@@ -17,15 +17,16 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from zonehost.domain.blueprint import Blueprint
-from zonehost.drivers.runtime import accounts, conmon, seccomp_program, spec
+from zonehost.drivers.runtime import conmon, seccomp_program, spec
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.drivers.runtime.report import Said, say_error
-from zonehost.drivers.runtime.site import Account, Site
+from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import passed
 from zonehost.drivers.runtime.spec_rlimits import make_room
 from zonehost.drivers.runtime.staging import Stage, clone_binds
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import idmap, mounts, namespaces, overlay, pidfd
+from zonehost.linux import accounts, idmap, mounts, namespaces, overlay, pidfd
+from zonehost.linux.accounts import Account
 from zonehost.linux.openat import IN_ROOT, open_below
 
 _OCI_NAMES: Final = {"net": "network", "pid": "pid", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}

@@ -11,14 +11,13 @@ from typing import Any
 import msgspec
 
 from zonehost.domain.blueprint import ExecPlan
-from zonehost.drivers.runtime import accounts
 from zonehost.drivers.runtime.conmon import CRUN
 from zonehost.drivers.runtime.report import say_error
-from zonehost.drivers.runtime.site import Account
 from zonehost.drivers.runtime.spec_process import process
 from zonehost.drivers.runtime.spec_rlimits import make_room
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import idmap, mounts, namespaces
+from zonehost.linux import accounts, idmap, mounts, namespaces
+from zonehost.linux.accounts import Account
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

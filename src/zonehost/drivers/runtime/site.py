@@ -8,18 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zonehost.linux.accounts import Account
+
 if TYPE_CHECKING:
     from zonehost.drivers.runtime.spec_devices import Node
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who runs, as numbers inside the zone."""
-
-    uid: int = 0
-    gid: int = 0
-    groups: tuple[int, ...] = ()
-    home: str = "/"
 
 
 @dataclass(frozen=True, slots=True)

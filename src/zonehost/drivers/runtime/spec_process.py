@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from zonehost.domain.blueprint import Process
 from zonehost.domain.security import ALL_CAPABILITIES
-from zonehost.drivers.runtime.site import Account
 from zonehost.drivers.runtime.spec_rlimits import rlimit
 from zonehost.errors import Unsupported
 from zonehost.linux import libc
+from zonehost.linux.accounts import Account
 
 _PR_CAPBSET_READ: Final = 23
 

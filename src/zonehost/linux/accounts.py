@@ -10,13 +10,23 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
-from zonehost.drivers.runtime.site import Account
 from zonehost.errors import InvalidParameter
 from zonehost.linux.openat import IN_ROOT, open_below
 
 _MOST = 1 << 22
 _HIGHEST = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who runs, as numbers inside the zone."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
 
 
 def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:

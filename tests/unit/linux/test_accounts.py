@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zonehost.drivers.runtime.accounts import find
-from zonehost.drivers.runtime.site import Account
 from zonehost.errors import InvalidParameter
+from zonehost.linux.accounts import Account, find
 
 _PASSWD = """root:x:0:0:root:/root:/bin/sh
 ann:x:1000:1001:Ann:/home/ann:/bin/sh
