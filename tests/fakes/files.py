@@ -74,7 +74,7 @@ class PaperFiles:
         archive: AsyncIterable[bytes],
         *,
         keep_kinds: bool = False,
-        copy_owner: bool = False,
+        user: str = "",
     ) -> None:
         if path != "/etc":
             raise NotFound(f"Could not find the file {path} in container {tree.zone}")

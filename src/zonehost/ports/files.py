@@ -67,15 +67,17 @@ class ZoneFiles(Protocol):
         archive: AsyncIterable[bytes],
         *,
         keep_kinds: bool = False,
-        copy_owner: bool = False,
+        user: str = "",
     ) -> None:
         """Unpack a tar (compressed or not) into the directory at the path.
 
-        `keep_kinds` refuses to replace a directory by something else and the reverse (noOverwriteDirNonDir);
-        `copy_owner` keeps the archive's ids, else files belong to root (copyUIDGID).
+        `keep_kinds` refuses to replace a directory by something else and the reverse (noOverwriteDirNonDir). Files keep
+        the archive's ids, or belong to `user` (user[:group], names of the zone or numbers), as Docker's copyUIDGID
+        gives them to the container's own user.
 
         Raises:
-            NotFound: no such directory. InvalidParameter: not a directory, or a kind would change.
+            NotFound: no such directory. InvalidParameter: not a directory, no such user, or a kind would change.
+            Conflict: something is mounted on what would be replaced.
             Forbidden: the root or the mount is read-only.
         """
 

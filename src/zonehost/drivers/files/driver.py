@@ -40,10 +40,10 @@ class TreeFiles:
         archive: AsyncIterable[bytes],
         *,
         keep_kinds: bool = False,
-        copy_owner: bool = False,
+        user: str = "",
     ) -> None:
         """Unpack a tar into the directory at the path."""
-        await self._run("write", tree, archive, path=path, keep_kinds=keep_kinds)
+        await self._run("write", tree, archive, path=path, keep_kinds=keep_kinds, user=user)
 
     def export(self, tree: ZoneTree) -> AsyncIterator[bytes]:
         """The whole root as a tar."""

@@ -13,6 +13,7 @@ from zonehost.drivers.files import view
 from zonehost.drivers.files.paths import ZonePath, status
 from zonehost.drivers.files.read import copied, exported
 from zonehost.drivers.files.write import unpack
+from zonehost.linux import accounts
 from zonehost.linux.jobs import answering, chunks
 from zonehost.ports.files import ZoneTree
 from zonehost.tar.extract import write as write_all
@@ -28,7 +29,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     destination: str = ""
     keep_kinds: bool = False
-    owner: tuple[int, int] | None = None
+    user: str = ""
 
 
 def _root(work: Work, *, writable: bool = False) -> int:
@@ -65,7 +66,9 @@ def write(arguments: Any, fds: list[int]) -> None:
     os.umask(0)
     root = _root(work, writable=True)
     path = ZonePath(work.tree, work.path)
-    unpack(root, path, chunks(fds[0]), keep_kinds=work.keep_kinds, owner=work.owner)
+    account = accounts.find(root, work.user) if work.user else None
+    owner = (account.uid, account.gid) if account else None
+    unpack(root, path, chunks(fds[0]), keep_kinds=work.keep_kinds, owner=owner)
 
 
 @answering

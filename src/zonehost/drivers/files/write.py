@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Iterable
 from typing import Final
 
 from zonehost.drivers.files.paths import ZonePath
-from zonehost.errors import Forbidden, InvalidParameter
+from zonehost.errors import Conflict, Forbidden, InvalidParameter
 from zonehost.tar import entry
 from zonehost.tar.compression import plain
 from zonehost.tar.entry import Entry, relative
@@ -43,10 +43,7 @@ def unpack(
             here = f"{path.clean.rstrip('/')}/{os.fsdecode(where + b'/' + base if where else base)}"
             kinds = ("directory", "non-directory") if is_folder else ("non-directory", "directory")
             raise InvalidParameter(f'cannot overwrite {kinds[0]} "{here}" with {kinds[1]} "{path.clean}"')
-        if is_folder:
-            shutil.rmtree(base, dir_fd=holder)
-        else:
-            os.unlink(base, dir_fd=holder)
+        _remove(holder, base)
 
     tree = Tree(folder)
     extractor = Extractor(tree, make_room, owner)
@@ -56,3 +53,35 @@ def unpack(
             extractor.put(name, member, reader.content())
     extractor.finish()
     tree.close()
+
+
+def _remove(holder: int, base: bytes) -> None:
+    """Remove a file or a directory with all in it, but nothing that is mounted there, nor what it is mounted on.
+
+    From outside the zone's mount namespace the kernel would let us, and the mount would be gone (umount(2), EBUSY).
+    """
+    fd = os.open(base, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=holder)
+    try:
+        if _mount_id(fd) != _mount_id(holder):
+            raise Conflict(f"unlinkat {os.fsdecode(base)}: device or resource busy")
+        if not stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.unlink(base, dir_fd=holder)
+            return
+        _empty(os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd))
+        os.rmdir(base, dir_fd=holder)
+    finally:
+        os.close(fd)
+
+
+def _empty(folder: int) -> None:
+    try:
+        for name in os.listdir(folder):
+            _remove(folder, os.fsencode(name))
+    finally:
+        os.close(folder)
+
+
+def _mount_id(fd: int) -> bytes:
+    """The mount that a descriptor is of (proc_pid_fdinfo(5))."""
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+        return next(line for line in file if line.startswith(b"mnt_id:"))

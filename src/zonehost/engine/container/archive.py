@@ -56,7 +56,11 @@ async def write_archive(
     tree = tree_of(host, zone)
     with _named(ref, path):
         await host.files.write(
-            tree, _checked(path), archive, keep_kinds=no_overwrite_dir_non_dir, copy_owner=copy_uid_gid
+            tree,
+            _checked(path),
+            archive,
+            keep_kinds=no_overwrite_dir_non_dir,
+            user=zone.record.config.user if copy_uid_gid else "",
         )
     tell_container(host, zone.record, "extract-to-dir")
 
