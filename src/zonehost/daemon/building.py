@@ -29,6 +29,6 @@ def add_builder(host: Host, forks: ForkServer, root: Path, fresh: int | None) ->
         clock=host.clock,
         host=host_platform(host),
         fresh=fresh,
-        running=asyncio.Semaphore(max(host.machine.facts.cpus, 2)),
+        running=asyncio.Semaphore(max(2 * host.machine.facts.cpus, 4)),
     )
     host.builder = ImageBuilder(work)
