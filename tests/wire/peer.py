@@ -25,8 +25,6 @@ UNDOCUMENTED = {
     "status": "events: read by clients of before API 1.22, sent up to 1.51",
     "id": "as `status`",
     "from": "as `status`",
-    "SystemStatus": "info: null since the classic swarm is gone",
-    "BuilderSize": "system df: sent to old clients",
 }
 
 
