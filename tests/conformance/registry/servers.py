@@ -274,8 +274,12 @@ class ScriptedRegistry:
 
 
 @contextlib.asynccontextmanager
-async def cutting_proxy(target: str, allowances: list[int]) -> AsyncIterator[str]:
-    """A TCP proxy before `target` that cuts a connection after so many bytes from the client, once an allowance."""
+async def cutting_proxy(target: str, forth: list[int], back: list[int] | None = None) -> AsyncIterator[str]:
+    """A TCP proxy before `target` that cuts connections: each after so many bytes to it, or from it, as the lists say.
+
+    A connection that is made when a list is empty is not cut that way.
+    """
+    allowances_back = back or []
     connections: set[asyncio.Task[None]] = set()
 
     async def relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter, allowance: int | None) -> None:
@@ -292,12 +296,12 @@ async def cutting_proxy(target: str, allowances: list[int]) -> AsyncIterator[str
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = target.rsplit(":", 1)
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        allowance = allowances.pop(0) if allowances else None
-        forth = asyncio.create_task(relay(reader, far_writer, allowance))
-        back = asyncio.create_task(relay(far_reader, writer, None))
-        connections.update((forth, back))
+        sending = asyncio.create_task(relay(reader, far_writer, forth.pop(0) if forth else None))
+        taking = relay(far_reader, writer, allowances_back.pop(0) if allowances_back else None)
+        receiving = asyncio.create_task(taking)
+        connections.update((sending, receiving))
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait((forth, back), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
             writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
