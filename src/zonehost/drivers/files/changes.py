@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from zonehost.domain.mount_places import MOUNT_PLACES
 from zonehost.tar.scan import read_xattrs
 
 MODIFIED, ADDED, DELETED = 0, 1, 2
@@ -19,10 +20,6 @@ Change = tuple[bytes, int]
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPAQUE: Final = b"trusted.overlay.opaque"
 _CAPABILITY: Final = b"security.capability"
-_PLACES: Final = frozenset(
-    (b"/dev", b"/proc", b"/sys", b"/etc", b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf", b"/etc/mtab")
-)
-"""What a start may put into a root as places for its mounts; Docker hides them in a layer of their own."""
 
 
 def changes(upper: str, image: int) -> list[Change]:
@@ -54,7 +51,7 @@ def _below(upper: int, image: int | None, path: bytes) -> Iterator[Change]:
             continue
         inner = list(_inside(upper, image, name, where)) if stat.S_ISDIR(now.st_mode) else []
         if before is None:
-            if inner or where not in _PLACES or (stat.S_ISREG(now.st_mode) and now.st_size):
+            if inner or where[1:] not in MOUNT_PLACES or (stat.S_ISREG(now.st_mode) and now.st_size):
                 yield where, ADDED
         elif inner or _differ(before, now) or _capability(upper, name) != _capability(image or upper, name):
             yield where, MODIFIED

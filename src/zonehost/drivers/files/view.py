@@ -114,6 +114,8 @@ def _place(root: int, mount: BindMount | ImageMount, stage: str) -> None:
 
 
 def _below(base: int, subpath: str, *, recursive: bool = False) -> int:
+    if not subpath:
+        return mounts.clone("", at=base, recursive=recursive)
     inside = open_below(base, os.fsencode(subpath), os.O_PATH, INSIDE)
     try:
         return mounts.clone("", at=inside, recursive=recursive)

@@ -63,7 +63,7 @@ def _remove(holder: int, base: bytes) -> None:
     fd = os.open(base, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=holder)
     try:
         if _mount_id(fd) != _mount_id(holder):
-            raise Conflict(f"unlinkat {os.fsdecode(base)}: device or resource busy")
+            raise Conflict(f"{os.fsdecode(base)}: something is mounted there: device or resource busy")
         if not stat.S_ISDIR(os.fstat(fd).st_mode):
             os.unlink(base, dir_fd=holder)
             return

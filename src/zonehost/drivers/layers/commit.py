@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from zonehost.domain.mount_places import MOUNT_PLACES
 from zonehost.drivers.layers import whiteouts
 from zonehost.drivers.layers.staging import Facts, Staging
 from zonehost.errors import InvalidParameter
-from zonehost.tar import block, pax, writer
+from zonehost.tar import block, entry, pax, writer
 from zonehost.tar.digest import Digester
 from zonehost.tar.entry import Entry, shown
-from zonehost.tar.scan import Scanner, reading
+from zonehost.tar.scan import Found, Scanner, reading
 
 
 def commit(upper: str, folder: str, epoch: int | None = None) -> Facts:
@@ -35,6 +36,8 @@ def commit(upper: str, folder: str, epoch: int | None = None) -> Facts:
                 staging.note(raw)
 
             for found in Scanner().walk(root):
+                if _is_mount_place(found):
+                    continue
                 with reading(found) as content:
                     for member in _members(found.member, epoch):
                         note(writer.header(member))
@@ -44,6 +47,19 @@ def commit(upper: str, folder: str, epoch: int | None = None) -> Facts:
             return staging.finish(digester.finish(), digester.size)
     finally:
         os.close(root)
+
+
+def _is_mount_place(found: Found) -> bool:
+    if found.member.name not in MOUNT_PLACES:
+        return False
+    if found.member.kind != entry.DIRECTORY:
+        return found.member.kind == entry.REGULAR and not found.member.size
+    folder = os.open(found.base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=found.holder)
+    try:
+        with os.scandir(folder) as inner:
+            return not any(inner)
+    finally:
+        os.close(folder)
 
 
 def _members(found: Entry, epoch: int | None) -> Iterator[Entry]:

@@ -103,6 +103,11 @@ class LayerPool:
         async with self.aside() as folder:
             Path(self.folder(diff_id)).rename(folder)
 
+    async def listed(self) -> frozenset[str]:
+        """Diff ids by the names of the folders."""
+        names = {folder.name for folder in Path(self._root).iterdir()} if Path(self._root).is_dir() else set()
+        return frozenset(_ALGORITHM + name for name in names if not name.startswith(_ASIDE))
+
     async def survey(self) -> frozenset[str]:
         """Diff ids of all whole layers; what was half-made is removed."""
         Path(self._root).mkdir(parents=True, exist_ok=True)
