@@ -123,6 +123,9 @@ class MemoryLayers:
     async def remove(self, diff_id: str) -> None:
         self._archives.pop(diff_id, None)
 
+    async def listed(self) -> frozenset[str]:
+        return frozenset(self._archives)
+
     async def survey(self) -> frozenset[str]:
         return frozenset(self._archives)
 

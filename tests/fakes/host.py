@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.fakes.audit import QuietNetworkAudit, QuietZoneAudit
 from tests.fakes.disk import MemoryArchives, MemoryLayers, MemoryRecords, MemoryStorage
 from tests.fakes.files import PaperFiles, TaskLogs
 from tests.fakes.machine import HandClock, PaperMachine
@@ -73,6 +74,8 @@ async def running_world() -> AsyncIterator[World]:
             networking=(networking := MemoryNetworking()),
             logs=TaskLogs(runtime),
             registries=NoRegistry(),
+            zone_audit=QuietZoneAudit(),
+            network_audit=QuietNetworkAudit(),
         ),
         clock=clock,
         records=records,

@@ -11,6 +11,7 @@ from zonehost.api.resources import (
     container_files,
     container_streams,
     containers,
+    doctor,
     exec,
     images,
     lifecycle,
@@ -38,6 +39,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *networks.ROUTES,
     *swarm.ROUTES,
     *plugins.ROUTES,
+    *doctor.ROUTES,
 )
 
 

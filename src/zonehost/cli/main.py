@@ -17,6 +17,8 @@ from zonehost.errors import ZonehostError
 
 COMMANDS = {
     "serve": "run the daemon",
+    "doctor": "compare the state with the kernel and the disk, and repair",
+    "zone": "show all that a zone owns",
     "bootstrap": "make a base image from Debian's packages",
 }
 

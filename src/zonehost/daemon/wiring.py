@@ -18,9 +18,11 @@ from zonehost.drivers.layers.archives import LayerArchives
 from zonehost.drivers.layers.pool import LayerPool
 from zonehost.drivers.logs.files import LogFiles
 from zonehost.drivers.machine import LinuxMachine
+from zonehost.drivers.network.audit import KernelNetworkAudit
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
+from zonehost.drivers.runtime.audit import KernelZoneAudit
 from zonehost.drivers.runtime.driver import PRELOAD, ZoneRuntime
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import enter_private_mounts, open_pool
@@ -75,6 +77,8 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         networking=networking,
         logs=logs,
         registries=registries,
+        zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root),
+        network_audit=KernelNetworkAudit(configuration.name),
     )
     undo.push_async_callback(host.close)
     add_builder(host, forks, pool_root, configuration.fresh)

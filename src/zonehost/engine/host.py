@@ -19,6 +19,7 @@ from zonehost.engine.state.volumes import Volumes
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import ZonehostError
 from zonehost.ports.archives import Archives
+from zonehost.ports.audit import NetworkAudit, ZoneAudit
 from zonehost.ports.build_cache import BuildCache
 from zonehost.ports.builder import Builder
 from zonehost.ports.clock import Clock
@@ -51,6 +52,8 @@ class Host:
     networking: Networking
     logs: Logs
     registries: Registry
+    zone_audit: ZoneAudit
+    network_audit: NetworkAudit
     build_cache: BuildCache | None = None
     builder: Builder | None = None
 

@@ -166,6 +166,13 @@ class Group:
         for directory in self._legacy:
             tree.write(f"{directory}/cgroup.procs", str(pid))
 
+    def expel(self, pid: int) -> None:
+        """Move a process of the zone to the root of each hierarchy. Nothing to do if it has ended or is not in it."""
+        if pid in self.pids():
+            for root in self._instance.hierarchies.roots:
+                with suppress(ProcessLookupError):
+                    tree.write(f"{root}/cgroup.procs", str(pid))
+
     def home(self, pid: int) -> str:
         """The v2 directory where a further process belongs that shall stand beside this one of the zone.
 

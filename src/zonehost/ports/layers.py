@@ -59,5 +59,8 @@ class Layers(Protocol):
     async def remove(self, diff_id: str) -> None:
         """Remove it. Idempotent. The caller knows that nothing uses it."""
 
+    async def listed(self) -> frozenset[str]:
+        """Diff ids of all whole layers on disk; touches nothing."""
+
     async def survey(self) -> frozenset[str]:
         """Diff ids of all whole layers. What was left half-made by a crash is removed on the way."""

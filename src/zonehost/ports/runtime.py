@@ -159,6 +159,9 @@ class Runtime(Protocol):
             Blocked: a process cannot be ended; says which and what holds it. The rest is gone.
         """
 
+    async def expel(self, zone: str, pid: int) -> None:
+        """Take a process of the host, which someone put into the zone's cgroup, out of it. Idempotent."""
+
     def exits(self) -> AsyncIterator[Exit]:
         """Every end of a zone, once, as it happens."""
 

@@ -88,7 +88,11 @@ class LayerPool:
     def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
         """Host paths of the trees that an image of these layers is made of, lowest first."""
         trees = []
+        last = {diff_id: number for number, diff_id in enumerate(diff_ids)}
         for number, diff_id in enumerate(diff_ids):
+            if last[diff_id] != number:
+                # Overlayfs refuses a tree that it has already; where it comes last, it says all that it said before.
+                continue
             trees.append(self.path(diff_id))
             if depends(self._known(diff_id)) and (tree := self._completions.get((_chain(diff_ids[:number]), diff_id))):
                 trees.append(tree)

@@ -53,12 +53,13 @@ class KernelNetworking:
         self._settings = settings
         self._networks: dict[str, Network] = {}
         self._zones: dict[str, ZonePlugs] = {}
+        self._restored = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
         self._wiring = Wiring(self._names)
         self._removal = LinkRemoval(self._threads, self._names.link_group)
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
-        self._tables = Tables(self._ruleset)
+        self._tables = Tables(self._names.table, self._ruleset)
 
     @property
     def attached(self) -> frozenset[str]:
@@ -175,6 +176,7 @@ class KernelNetworking:
 
     async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
         """Bridges, rules, held ports and views as the records say; links that no record knows go."""
+        self._restored = True
         self._networks = {network.id: network for network in networks if network.driver == "bridge"}
         for network in self._networks.values():
             await self._in_thread(self._ensure, network)
@@ -210,8 +212,8 @@ class KernelNetworking:
         return made
 
     async def close(self) -> None:
-        """Leave nothing if nobody needs it."""
-        alone = not self._zones
+        """Leave nothing if nobody needs it. Who never took over what is there leaves all of it."""
+        alone = self._restored and not self._zones
         await self._answering.close(end=alone)
         if alone:
             bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]

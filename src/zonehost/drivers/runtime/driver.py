@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -67,14 +67,18 @@ class ZoneRuntime:
 
     async def create(self, blueprint: Blueprint, plumb: Plumb | None = None) -> Born:
         """As in the port."""
+        if blueprint.id in self._zones:
+            raise Conflict(f"container {blueprint.id} is already running")
         wanted = {getattr(blueprint.namespaces, kind) for kind in ("net", "pid", "ipc")}
         neighbours = {zone: self._zones[zone] for zone in wanted if zone in self._zones}
-        group = Instance(self._hierarchies, self._name, blueprint.cgroup_parent).group(blueprint.id)
         try:
-            await asyncio.to_thread(self._make_group, group, blueprint)
-            zone = await self._nursery.bear(blueprint, group, plumb, neighbours)
-            self._adopt(zone)
-            await asyncio.to_thread(bound, blueprint.limits, group, fresh=True)
+            with _kernel_errors("make the zone"):
+                self._root.zone(blueprint.id).make(blueprint.cgroup_parent)
+                group = self._group(blueprint.id)
+                await asyncio.to_thread(self._make_group, group, blueprint)
+                zone = await self._nursery.bear(blueprint, group, plumb, neighbours)
+                self._adopt(zone)
+                await asyncio.to_thread(bound, blueprint.limits, group, fresh=True)
         except BaseException:
             await self.remove(blueprint.id)
             raise
@@ -107,7 +111,8 @@ class ZoneRuntime:
         zone = self._living(plan.zone)
         if _frozen(zone):
             raise Conflict(f"container {plan.zone} is paused, unpause the container before exec")
-        return await self._executions.start(zone, plan)
+        with _kernel_errors("start a process in the zone"):
+            return await self._executions.start(zone, plan)
 
     async def kill(self, zone: str, signal: int) -> None:
         """As in the port."""
@@ -175,9 +180,15 @@ class ZoneRuntime:
         """As in the port."""
         folder = self._root.zone(zone)
         living = self._zones.get(zone)
-        await remove(folder, self._group(zone), living)
+        with _kernel_errors("remove the zone"):
+            await remove(folder, self._group(zone), living)
         if self._zones.pop(zone, None) is not None and living is not None:
             living.close()
+
+    async def expel(self, zone: str, pid: int) -> None:
+        """As in the port."""
+        with _kernel_errors("take a process out of the zone"):
+            await asyncio.to_thread(self._group(zone).expel, pid)
 
     def exits(self) -> AsyncIterator[Exit]:
         """As in the port."""
@@ -225,6 +236,15 @@ class ZoneRuntime:
         if living is None or living.over.is_set():
             raise Conflict(f"container {zone} is not running")
         return living
+
+
+@contextmanager
+def _kernel_errors(what: str) -> Iterator[None]:
+    """What the kernel refuses, where no request could have caused it."""
+    try:
+        yield
+    except OSError as error:
+        raise SystemFailure(f"cannot {what}: {error}") from error
 
 
 def _frozen(zone: Zone) -> bool:

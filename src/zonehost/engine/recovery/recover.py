@@ -32,10 +32,10 @@ _AT_ONCE: Final = 8
 """Containers that are started at the same time when the daemon comes."""
 
 
-async def recover(host: Host) -> Recovered:
+async def recover(host: Host, *, start_again: bool = True) -> Recovered:
     """Make the host whole: when this returns, what clients see is what there is, and ends of zones are watched.
 
-    Containers that a policy starts again are started in the background.
+    Containers that a policy starts again are started in the background, unless `start_again` is false.
 
     Raises:
         SystemFailure: the state cannot be read or written.
@@ -54,7 +54,8 @@ async def recover(host: Host) -> Recovered:
     host.spawn(watch_exits(host), "ends of zones")
     if host.builder is not None:
         await host.builder.settle()
-    _start_again(host, report)
+    if start_again:
+        _start_again(host, report)
     log.info("recovered: %s", report)
     tell_daemon(host, "recover", **{name: str(count) for name, count in asdict(report).items()})
     return report
