@@ -117,10 +117,11 @@ def _links(instance: Instance) -> Iterator[str]:
 
 
 def _tables(instance: Instance) -> Iterator[str]:
-    for entry in json.loads(_run("nft", "--json", "list", "tables"))["nftables"]:
-        table = entry.get("table")
-        if table and table["name"] == instance.table:
-            yield f"nft table {table['family']} {table['name']}"
+    # As text: nft 1.0.6 corrupts its memory when it writes a table with flags as JSON.
+    for line in _run("nft", "list", "tables").splitlines():
+        _, family, name = line.split()
+        if name == instance.table or name.startswith(f"{instance.table}-"):
+            yield f"nft table {family} {name}"
 
 
 def _loop_devices(instance: Instance) -> Iterator[str]:

@@ -20,9 +20,10 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 
 @pytest.fixture
 def own(new_daemon: MakeDaemon) -> Daemon:
-    """A daemon of the test's own, with the image `busybox`."""
+    """A daemon of the test's own, with the image `busybox`, that has made what it makes for its first zone."""
     daemon = new_daemon()
     daemon.zonehost("bootstrap", "busybox")
+    daemon.docker("run", "--rm", "busybox", "true")
     return daemon
 
 
