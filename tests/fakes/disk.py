@@ -55,7 +55,10 @@ class MemoryStorage:
         self.zones.pop(zone, None)
         self.etc.pop(zone, None)
 
-    async def create_volume(self, name: str, *, options: dict[str, str]) -> str:
+    async def limit_zone(self, zone: str, quota: int) -> None:
+        self.zones[zone] = quota
+
+    async def create_volume(self, name: str, *, options: dict[str, str], zone: str = "") -> str:
         self.volumes[name] = options
         return self.volume_path(name)
 

@@ -248,6 +248,9 @@ class TaskRuntime:
         while True:
             yield await self._exits.get()
 
+    async def expel(self, zone: str, pid: int) -> None:
+        """No process of a host can get into a task."""
+
     async def survey(self) -> Survey:
         running = tuple(Running(key, zone.pid, zone.pid + 1, 100000) for key, zone in self.zones.items())
         return Survey(running, (), frozenset())
