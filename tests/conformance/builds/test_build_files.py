@@ -346,3 +346,11 @@ async def test_mount_points_are_taken_out_of_what_a_command_wrote(bench: Bench, 
     (upper / "etc/kept").touch()
     await bench.files.tidy(str(upper), ("/etc/hosts", "/cache/pip", "/own", "/nowhere/x"))
     assert sorted(tree(upper)) == ["cache/", "etc/", "etc/kept", "own/", "own/dir/"]
+
+
+async def test_a_layer_may_come_twice_in_a_stack(bench: Bench) -> None:
+    one = await bench.layer(file("same", b"1"), file("kept"))
+    other = await bench.layer(file("same", b"2"), file(".wh.kept", b""))
+    twice = Selection(trees=bench.pool.stack((one, other, one)), paths=("/",))
+    layer = await bench.pool.unpack(bench.files.copy("b", twice, Placement(base=(), destination="/t/")))
+    assert files_of(tree(Path(bench.pool.path(layer.diff_id)))) == {"t/same": "1", "t/kept": "x"}
