@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Final
 
 from zonehost.domain.network import Network
 from zonehost.drivers.network import firewall, plan
 from zonehost.drivers.network.driver import Settings
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.wiring import Wiring
-from zonehost.errors import SystemFailure
-from zonehost.linux import namespaces
-from zonehost.linux.nftables import Nftables, NftablesError
+from zonehost.linux import jobs
+from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.audit import Finding, Trouble
 from zonehost.ports.network import ZonePlugs
 
-_FAMILIES = ("inet", "bridge")
-Rules = dict[tuple[str, str], frozenset[str]]
-"""What a table holds: by family and place (a set, or a chain's rules), each item as canonical JSON."""
+_JOB: Final = "zonehost.drivers.network.audit_job:list_both"
 
 
 class KernelNetworkAudit:
     """`ports.audit.NetworkAudit`."""
 
-    def __init__(self, instance: str, settings: Settings = Settings()) -> None:
+    def __init__(self, instance: str, forks: ForkServer, settings: Settings | None = None) -> None:
+        self._forks = forks
         self._names = Names(instance)
-        self._settings = settings
+        self._settings = settings or Settings()
 
     async def examine(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> tuple[Finding, ...]:
         """Links and firewall, both ways."""
-        found = await asyncio.to_thread(lambda: (*self._links(networks, zones), *self._firewall(networks, zones)))
-        return tuple(found)
+        links = await asyncio.to_thread(lambda: tuple(self._links(networks, zones)))
+        return (*links, *await self._firewall(networks, zones))
 
     async def holdings(self, plugs: ZonePlugs) -> tuple[str, ...]:
         """The zone's links, and its elements of the firewall."""
@@ -64,79 +60,25 @@ class KernelNetworkAudit:
         for name in sorted(there - bridges.keys() - veths.keys()):
             yield Finding(trouble=Trouble.ORPHAN, kind="link", name=name)
 
-    def _firewall(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> Iterator[Finding]:
-        """The kernel is asked twice: for our table, and for what it makes of the ruleset that the state means."""
+    async def _firewall(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> list[Finding]:
+        """The kernel is asked twice: for our tables, and for what it makes of the ruleset that the state means."""
         walls = [plan.wall(self._names, network) for network in networks if network.driver == "bridge"]
+        table = self._names.table
         wanted = firewall.ruleset(
-            self._names.table,
+            table,
             self._names.veth_prefix,
             firewall.merged(
                 firewall.bridge_elements(walls, metadata=self._settings.metadata),
                 plan.elements(self._names, zones),
             ),
         )
-        try:
-            expected, found = _in_fresh_namespace(self._names.table, wanted), _listed(self._names.table)
-        except NftablesError as error:
-            raise SystemFailure(f"nftables: {error}") from error
-        for place in sorted(expected.keys() | found.keys()):
-            name = f"{place[0]} {self._names.table} {place[1]}"
-            for item in sorted(expected.get(place, frozenset()) - found.get(place, frozenset())):
-                yield Finding(trouble=Trouble.LOSS, kind="firewall", name=name, detail=item)
-            for item in sorted(found.get(place, frozenset()) - expected.get(place, frozenset())):
-                yield Finding(trouble=Trouble.ORPHAN, kind="firewall", name=name, detail=item)
-
-
-def _in_fresh_namespace(table: str, ruleset: str) -> Rules:
-    """The ruleset as the kernel reads it, in a network namespace that ends with the thread that made it."""
-    results: list[Rules | NftablesError | OSError] = []
-
-    def work() -> None:
-        try:
-            namespaces.unshare(namespaces.NEWNET)
-            with Nftables() as nftables:
-                nftables.run(ruleset)
-            results.append(_listed(table))
-        except (NftablesError, OSError) as error:
-            results.append(error)
-
-    thread = threading.Thread(target=work, name="audit")
-    thread.start()
-    thread.join()
-    [result] = results
-    if isinstance(result, OSError):
-        raise SystemFailure(f"cannot make a network namespace: {result}") from result
-    if isinstance(result, NftablesError):
-        raise result
-    return result
-
-
-def _listed(table: str) -> Rules:
-    """What the tables of this name hold, in the network namespace of this thread."""
-    found: dict[tuple[str, str], set[str]] = {}
-    with Nftables() as nftables:
-        tables = json.loads(nftables.run("list tables", json=True))["nftables"]
-        for family in _FAMILIES:
-            if not any(t.get("table", {}).get("name") == table and t["table"]["family"] == family for t in tables):
-                continue
-            for item in json.loads(nftables.run(f"list table {family} {table}", json=True))["nftables"]:
-                for kind, body in item.items():
-                    _take(found, family, kind, body)
-    return {place: frozenset(items) for place, items in found.items()}
-
-
-def _take(found: dict[tuple[str, str], set[str]], family: str, kind: str, body: dict[str, Any]) -> None:
-    if kind in ("set", "map"):
-        items = found.setdefault((family, body["name"]), set())
-        items.update(json.dumps(element, sort_keys=True) for element in body.get("elem", ()))
-    elif kind == "chain":
-        found.setdefault((family, body["name"]), set())
-    elif kind == "rule":
-        expression = [_without_counts(part) for part in body["expr"]]
-        found.setdefault((family, body["chain"]), set()).add(json.dumps(expression, sort_keys=True))
-
-
-def _without_counts(expression: Any) -> Any:
-    if isinstance(expression, dict) and "counter" in expression:
-        return {"counter": None}
-    return expression
+        there, expected = await jobs.run(self._forks, _JOB, [table, wanted])
+        findings = []
+        for place in sorted(there.keys() | expected.keys()):
+            have, want = set(there.get(place, ())), set(expected.get(place, ()))
+            for trouble, items in ((Trouble.LOSS, want - have), (Trouble.ORPHAN, have - want)):
+                findings += [
+                    Finding(trouble=trouble, kind="firewall", name=f"{table} {place}", detail=item)
+                    for item in sorted(items)
+                ]
+        return findings
