@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import tarfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -218,6 +220,19 @@ def test_independent_stages_run_at_once(daemon: Daemon, context: Path) -> None:
     began = time.monotonic()
     built(daemon, context, f"{stages}FROM busybox\n{copies}")
     assert time.monotonic() - began < 5.5
+
+
+def test_what_a_command_spoke_to_is_known(daemon: Daemon, context: Path) -> None:
+    gateway = daemon.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+    with socket.create_server((gateway, 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        dockerfile = f"FROM busybox\nRUN nc {gateway} {port} </dev/null; true\n"
+        built(daemon, context, dockerfile)
+    output = built(daemon, context, dockerfile)
+    assert f"it asked outside ({gateway}:{port}), and no age is too old" in output
+    output = built(daemon, context, dockerfile, "--build-arg", "ZONEHOST_FRESH=0s")
+    assert "---> Not using cache: made" in output
 
 
 def test_the_cache_can_be_pruned(daemon: Daemon, context: Path) -> None:

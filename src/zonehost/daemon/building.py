@@ -11,6 +11,7 @@ from zonehost.builder.build import ImageBuilder
 from zonehost.builder.work import Work
 from zonehost.drivers.buildcache.folder import CacheFolder
 from zonehost.drivers.builds.folder import BuildFolder
+from zonehost.drivers.connections import KernelConnections
 from zonehost.engine.build.workshop import EngineWorkshop
 from zonehost.engine.host import Host
 from zonehost.engine.image.platform import host_platform
@@ -22,7 +23,7 @@ def add_builder(host: Host, forks: ForkServer, root: Path, fresh: int | None) ->
     files = BuildFolder(os.fspath(root / "builds"), forks, f"zonehost/{__version__}")
     host.build_cache = CacheFolder(os.fspath(root / "build-cache"))
     work = Work(
-        workshop=EngineWorkshop(host, files),
+        workshop=EngineWorkshop(host, files, KernelConnections()),
         files=files,
         cache=host.build_cache,
         layers=host.layers,

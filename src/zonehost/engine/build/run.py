@@ -24,6 +24,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.image.platform import host_platform
 from zonehost.errors import NotFound
 from zonehost.ports.build_files import BuildFiles
+from zonehost.ports.connections import Connections
 from zonehost.ports.workshop import Output, Ran, RunOrder
 
 BUILD: Final = "zonehost.build"
@@ -35,6 +36,7 @@ _ETC: Final = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 async def run(
     host: Host,
     files: BuildFiles,
+    connections: Connections,
     order: RunOrder,
     started: Callable[[str], None],
     output: Output,
@@ -57,7 +59,10 @@ async def run(
         attachment = await attach(host, container, AttachRequest(stream=True, stdout=True, stderr=True))
         stack.push_async_callback(attachment.close)
         ended = await wait(host, container, WaitCondition.NEXT_EXIT)
+        seen = stack.enter_context(connections.watch())
         await start(host, container)
+        endpoints = host.containers.find(container).record.endpoints.values()
+        sources = [address for endpoint in endpoints for address in (endpoint.ipv4, endpoint.ipv6) if address]
         await _listen(attachment, output)
         code = (await ended).code
         if code != 0:
@@ -67,7 +72,8 @@ async def run(
         await files.tidy(upper, covered)
         layer = await host.layers.commit(upper, epoch=order.epoch)
         await host.layers.settle((*order.layers, layer.diff_id))
-        return Ran(code, layer.diff_id, layer.size)
+        addresses = tuple(target for source in sources for target in seen.from_source(source))
+        return Ran(code, layer.diff_id, layer.size, addresses)
 
 
 async def abandon_builds(host: Host) -> None:

@@ -19,6 +19,7 @@ from zonehost.engine.together import together
 from zonehost.errors import NotFound, SystemFailure
 from zonehost.ports.build_files import BuildFiles
 from zonehost.ports.builder import Tell
+from zonehost.ports.connections import Connections
 from zonehost.ports.registry import Login
 from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
 
@@ -26,9 +27,10 @@ from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
 class EngineWorkshop:
     """Implements `ports.workshop`."""
 
-    def __init__(self, host: Host, files: BuildFiles) -> None:
+    def __init__(self, host: Host, files: BuildFiles, connections: Connections) -> None:
         self._host = host
         self._files = files
+        self._connections = connections
         self._removals: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -50,7 +52,7 @@ class EngineWorkshop:
 
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
         """See `Workshop.run`."""
-        return await run(self._host, self._files, order, started, output, self._removals)
+        return await run(self._host, self._files, self._connections, order, started, output, self._removals)
 
     async def abandon(self) -> None:
         """See `Workshop.abandon`."""
