@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import SMALLEST, open_pool
+from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
 from zonehost.drivers.storage.directory import DirectoryStorage
 from zonehost.linux import mounts
 from zonehost.ports.storage import Storage
@@ -27,4 +28,4 @@ def btrfs(root: Path) -> Iterator[Storage]:
     with ExitStack() as undo:
         undo.callback(mounts.detach, os.fspath(pool.root))
         undo.callback(os.close, pool.descriptor)
-        yield BtrfsStorage(pool)
+        yield BtrfsStorage(pool, Subvolumes(pool.root, pool.descriptor))

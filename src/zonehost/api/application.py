@@ -17,6 +17,7 @@ from zonehost.api.resources import (
     lifecycle,
     networks,
     plugins,
+    pool,
     registry,
     swarm,
     system,
@@ -39,6 +40,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *networks.ROUTES,
     *swarm.ROUTES,
     *plugins.ROUTES,
+    *pool.ROUTES,
     *doctor.ROUTES,
 )
 

@@ -79,6 +79,29 @@ class Endpoint:
             raise InvalidParameter(message) if answer.status in _CLIENT_ERRORS else SystemFailure(message)
         return json.loads(text) if text.strip() else None
 
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """One call with a JSON body, if there is one; the answer's JSON, None if it is empty.
+
+        Raises:
+            Unavailable: the daemon cannot be reached. InvalidParameter, SystemFailure: it refused or failed.
+        """
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = self._connect()
+        try:
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(f"the daemon at {self._host} went away: {error}") from error
+        finally:
+            connection.close()
+        document = json.loads(text) if text.strip() else None
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            message = document["message"] if document else answer.reason
+            raise InvalidParameter(message) if answer.status in _CLIENT_ERRORS else SystemFailure(message)
+        return document
+
     def _connect(self) -> socket.socket:
         channel = socket.socket(socket.AF_UNIX)
         try:

@@ -20,6 +20,8 @@ COMMANDS = {
     "doctor": "compare the state with the kernel and the disk, and repair",
     "zone": "show all that a zone owns",
     "bootstrap": "make a base image from Debian's packages",
+    "pool": "look at the pool, grow, check or trim it",
+    "set": "change the quota of a container",
 }
 
 

@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--name", help="part of every name in the kernel; two daemons need two names (default)")
     text.add_argument("--debug", action="store_true", default=None, help="log more")
     text.add_argument("--label", action="append", metavar="KEY=VALUE", help="shown by `docker info`; repeatable")
-    text.add_argument("--storage-driver", metavar="DRIVER", help="directory or btrfs (directory)")
+    text.add_argument("--storage-driver", metavar="DRIVER", help="btrfs, directory or auto (auto: btrfs if it can be)")
+    text.add_argument("--storage-opt", action="append", metavar="size=SIZE", help="quota of zones that ask for none")
     text.add_argument("--pool-size", type=int, metavar="BYTES", help="of a new btrfs pool (a share of what is free)")
     network = parser.add_argument_group("who may connect")
     network.add_argument("--host", action="append", metavar="ADDRESS", help="unix://PATH or tcp://IP:PORT; repeatable")
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     from zonehost.daemon.serve import serve
 
     given = {name: value for name, value in vars(options).items() if name not in ("command", "config")}
-    if options.log_opt is not None:
-        given["log_opt"] = dict(text.partition("=")[::2] for text in options.log_opt)
+    for name in ("log_opt", "storage_opt"):
+        if given[name] is not None:
+            given[name] = dict(text.partition("=")[::2] for text in given[name])
     asyncio.run(serve(configure(given, options.config)))
     return 0

@@ -14,7 +14,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from zonehost.domain.durations import parse_duration
-from zonehost.domain.host_config import Ulimit
+from zonehost.domain.host_config import HostConfig, Ulimit
+from zonehost.domain.host_config_check import storage_quota
 from zonehost.errors import InvalidParameter
 
 FILE: Final = Path("/etc/zonehost/config.toml")
@@ -38,7 +39,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", f
     tlscert: str = ""
     tlskey: str = ""
     insecure_tcp: bool = False
-    storage_driver: Literal["directory", "btrfs"] = "directory"
+    storage_driver: Literal["auto", "btrfs", "directory"] = "auto"
+    storage_opt: dict[str, str] = {}
     pool_size: int = 0
     debug: bool = False
     label: tuple[str, ...] = ()
@@ -112,6 +114,9 @@ def _check(configuration: Configuration) -> None:
             raise InvalidParameter(f"{name.replace('_', '-')}: must not be negative")
     if configuration.build_fresh and (configuration.fresh is None or configuration.fresh < 0):
         raise InvalidParameter(f'build-fresh "{configuration.build_fresh}": must be a duration, such as 24h')
+    storage_quota(HostConfig(storage_opt=configuration.storage_opt))
+    if configuration.storage_opt and configuration.storage_driver == "directory":
+        raise InvalidParameter("storage-opt: the storage driver directory has no quotas")
     _ = configuration.ulimits
 
 

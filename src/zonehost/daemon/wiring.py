@@ -10,6 +10,7 @@ from zonehost import __version__
 from zonehost.daemon.building import add_builder
 from zonehost.daemon.configuration import Configuration
 from zonehost.daemon.instance import lasting_id
+from zonehost.daemon.storage import choose_storage
 from zonehost.domain.host_config import LogConfig
 from zonehost.domain.platform import machine_platform
 from zonehost.drivers.clock import SystemClock
@@ -24,14 +25,10 @@ from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.runtime.audit import KernelZoneAudit
 from zonehost.drivers.runtime.driver import PRELOAD, ZoneRuntime
-from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
-from zonehost.drivers.storage.btrfs.pool import enter_private_mounts, open_pool
-from zonehost.drivers.storage.directory import DirectoryStorage
 from zonehost.engine.host import Host
 from zonehost.engine.settings import Settings
 from zonehost.linux.cgroup import discover
 from zonehost.linux.forkserver import ForkServer
-from zonehost.ports.storage import Storage
 from zonehost.store.sqlite import SqliteRecords
 
 
@@ -42,7 +39,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         SystemFailure, Unavailable: a part cannot be had.
     """
     data_root = Path(configuration.data_root)
-    storage, pool_root = _storage(configuration, data_root)
+    chosen = choose_storage(configuration, data_root)
     # Early, so that its start overlaps all that follows.
     forks = ForkServer(PRELOAD)
     forks.start()
@@ -50,7 +47,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     machine = LinuxMachine()
     records = SqliteRecords(data_root / "state.db")
     undo.push_async_callback(records.close)
-    layers = LayerPool(os.fspath(pool_root / "layers"), forks)
+    layers = LayerPool(os.fspath(chosen.root / "layers"), forks)
     registries = RegistryClient(
         RegistryPolicy(configuration.insecure_registry, configuration.registry_mirror),
         machine_platform(machine.facts.architecture),
@@ -69,7 +66,8 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         clock=SystemClock(),
         machine=machine,
         records=records,
-        storage=storage,
+        storage=chosen.storage,
+        pool=chosen.pool,
         layers=layers,
         archives=LayerArchives(layers, forks),
         files=TreeFiles(forks),
@@ -81,17 +79,8 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         network_audit=KernelNetworkAudit(configuration.name),
     )
     undo.push_async_callback(host.close)
-    add_builder(host, forks, pool_root, configuration.fresh)
+    add_builder(host, forks, chosen.root, configuration.fresh)
     return host
-
-
-def _storage(configuration: Configuration, data_root: Path) -> tuple[Storage, Path]:
-    """The storage driver, and the folder on its file system that layers are kept in too."""
-    if configuration.storage_driver == "directory":
-        return DirectoryStorage(data_root), data_root
-    enter_private_mounts()
-    pool = open_pool(data_root, configuration.pool_size)
-    return BtrfsStorage(pool), pool.root
 
 
 def _settings(configuration: Configuration, host_id: str) -> Settings:
@@ -104,6 +93,7 @@ def _settings(configuration: Configuration, host_id: str) -> Settings:
         ulimits=configuration.ulimits,
         init=configuration.init,
         shm_size=configuration.default_shm_size,
+        storage_opt=configuration.storage_opt,
         stop_timeout=configuration.stop_timeout,
         insecure_registries=configuration.insecure_registry,
         registry_mirrors=configuration.registry_mirror,

@@ -28,6 +28,7 @@ from zonehost.ports.layers import Layers
 from zonehost.ports.logs import Logs
 from zonehost.ports.machine import Machine
 from zonehost.ports.network import Networking
+from zonehost.ports.pool import PoolAdmin
 from zonehost.ports.records import Change, Put, Records
 from zonehost.ports.registry import Registry
 from zonehost.ports.runtime import Runtime
@@ -54,6 +55,7 @@ class Host:
     registries: Registry
     zone_audit: ZoneAudit
     network_audit: NetworkAudit
+    pool: PoolAdmin | None = None
     build_cache: BuildCache | None = None
     builder: Builder | None = None
 

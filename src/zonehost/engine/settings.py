@@ -20,6 +20,8 @@ class Settings:
     ulimits: tuple[Ulimit, ...] = ()
     init: bool = False
     shm_size: int = 64 << 20
+    storage_opt: dict[str, str] = field(default_factory=dict)
+    """Of containers that give none of their own."""
     stop_timeout: int = 10
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()

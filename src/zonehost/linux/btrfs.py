@@ -1,7 +1,7 @@
 """btrfs by ioctl: subvolumes, snapshots, simple quotas, send, resize.
 
 Numbers and structures are of the kernel's include/uapi/linux/btrfs.h and btrfs_tree.h. Calls take an open directory of
-the file system and raises OSError as the kernel says it.
+the file system and raise OSError as the kernel says it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,17 @@ _QGROUP_ASSIGN: Final = _ioctl_number(_WRITE, 41, 24)
 _QGROUP_CREATE: Final = _ioctl_number(_WRITE, 42, 16)
 _QGROUP_LIMIT: Final = _ioctl_number(_READ, 43, 48)
 _GET_SUBVOL_INFO: Final = _ioctl_number(_READ, 60, 504)
+_SNAP_DESTROY_V2: Final = _ioctl_number(_WRITE, 63, 4096)
+_SCRUB: Final = _ioctl_number(_READ | _WRITE, 27, 1024)
+_FITRIM: Final = (_READ | _WRITE) << 30 | 24 << 16 | ord("X") << 8 | 121
 
 _READONLY: Final = 1 << 1
 _QGROUP_INHERIT: Final = 1 << 2
 _QUOTA_ENABLE_SIMPLE: Final = 4
 _LIMIT_REFERENCED: Final = 1
+_DESTROY_BY_ID: Final = 1 << 4
+_ROOT_TREE: Final = 1
+_ROOT_REF: Final = 156
 _QUOTA_TREE: Final = 8
 _QGROUP_INFO: Final = 242
 _QGROUP_LIMIT_ITEM: Final = 244
@@ -58,6 +64,16 @@ class QuotaGroup:
 
     referenced: int
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """What a scrub read, in bytes, and the errors it found: all, and those that it could not mend."""
+
+    data: int
+    metadata: int
+    errors: int
+    uncorrectable: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,18 @@ def snapshot(source: int, parent: int, name: str, *, readonly: bool = False, gro
 def destroy_subvolume(parent: int, name: str) -> None:
     """Remove the subvolume `name` of the directory `parent`, with all in it; the space comes back a little later."""
     fcntl.ioctl(parent, _SUBVOL_DESTROY, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, os.fsencode(name))))
+
+
+def destroy_by_id(descriptor: int, subvolume: int) -> None:
+    """Remove a subvolume that has no others in it, wherever it is."""
+    argument = struct.pack(f"<qQQ32sQ{_SUBVOLUME_NAME - 8}s", 0, 0, _DESTROY_BY_ID, b"", subvolume, b"")
+    fcntl.ioctl(descriptor, _SNAP_DESTROY_V2, bytearray(argument))
+
+
+def subvolumes_in(descriptor: int, subvolume: int) -> list[int]:
+    """Ids of the subvolumes whose directory entry is in this one (ROOT_REF items of the root tree)."""
+    found = _search(descriptor, _ROOT_TREE, _ROOT_REF, _ROOT_REF, of=subvolume)
+    return [child for _, child, _ in found]
 
 
 def subvolume_info(descriptor: int) -> SubvolumeInfo:
@@ -181,6 +209,23 @@ def resize(descriptor: int, size: str) -> None:
     fcntl.ioctl(descriptor, _RESIZE, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, size.encode())))
 
 
+def scrub(descriptor: int, device: int = 1) -> Scrubbed:
+    """Read all that is on the device and check its checksums. Blocks until it is done."""
+    argument = bytearray(1024)
+    struct.pack_into("<QQQQ", argument, 0, device, 0, _NO_LIMIT, 0)
+    fcntl.ioctl(descriptor, _SCRUB, argument)
+    progress = struct.unpack_from("<15Q", argument, 32)
+    _, _, data, metadata, read, checksum, verify, _, _, superblock, _, uncorrectable, *_ = progress
+    return Scrubbed(data, metadata, read + checksum + verify + superblock, uncorrectable)
+
+
+def trim(descriptor: int) -> int:
+    """Discard what is not in use (FITRIM of include/uapi/linux/fs.h); bytes that the device was told to let go."""
+    argument = bytearray(struct.pack("<QQQ", 0, _NO_LIMIT, 0))
+    fcntl.ioctl(descriptor, _FITRIM, argument)
+    return int(struct.unpack("<QQQ", argument)[1])
+
+
 def sync(descriptor: int) -> None:
     """Return when all that was written before is on the device."""
     fcntl.ioctl(descriptor, _SYNC)
@@ -225,14 +270,16 @@ def _group_call(descriptor: int, number: int, argument: bytes, done: int) -> Non
             raise
 
 
-def _search(descriptor: int, tree: int, first_kind: int, last_kind: int) -> list[tuple[int, int, bytes]]:
-    """Items of a tree as (kind, offset of the key, body), for keys of object 0 as the quota tree has them."""
+def _search(
+    descriptor: int, tree: int, first_kind: int, last_kind: int, *, of: int = 0
+) -> list[tuple[int, int, bytes]]:
+    """Items of a tree as (kind, offset of the key, body), for keys of one object (0, as the quota tree has them)."""
     found: list[tuple[int, int, bytes]] = []
     size = 1 << 16
     kind, offset = first_kind, 0
     while True:
         head = struct.pack(
-            "<QQQQQQQIIII32xQ", tree, 0, 0, offset, _NO_LIMIT, 0, _NO_LIMIT, kind, last_kind, 4096, 0, size
+            "<QQQQQQQIIII32xQ", tree, of, of, offset, _NO_LIMIT, 0, _NO_LIMIT, kind, last_kind, 4096, 0, size
         )
         buffer = bytearray(head) + bytearray(size)
         fcntl.ioctl(descriptor, _TREE_SEARCH_V2, buffer)

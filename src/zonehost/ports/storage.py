@@ -34,8 +34,17 @@ class Storage(Protocol):
     async def remove_zone(self, zone: str) -> None:
         """Remove it with all in it. Idempotent."""
 
-    async def create_volume(self, name: str, *, options: dict[str, str]) -> str:
+    async def limit_zone(self, zone: str, quota: int) -> None:
+        """Let a zone hold at most `quota` bytes from now on; 0 lifts the limit.
+
+        Raises:
+            Unsupported: the driver has no quotas.
+        """
+
+    async def create_volume(self, name: str, *, options: dict[str, str], zone: str = "") -> str:
         """Make the dataset of a volume; the host path of its content. Idempotent.
+
+        What it holds counts against the quota of `zone` too, if one is given.
 
         Raises:
             InvalidParameter: an option is unknown or badly written.

@@ -53,7 +53,15 @@ class DirectoryStorage:
         """Remove a zone's directories, off the event loop: a tree can be large."""
         await _remove(self._zones, zone)
 
-    async def create_volume(self, name: str, *, options: dict[str, str]) -> str:
+    async def limit_zone(self, zone: str, quota: int) -> None:
+        """Refused: there are no quotas.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(f"the size of zone {zone}: the storage driver directory has no quotas")
+
+    async def create_volume(self, name: str, *, options: dict[str, str], zone: str = "") -> str:
         """Make the directory of a volume.
 
         Raises:

@@ -21,6 +21,7 @@ def complete_host_config(host: Host, asked: HostConfig) -> HostConfig:
         memory_swap=swap,
         memory_swappiness=None if asked.memory_swappiness == -1 else asked.memory_swappiness,
         shm_size=asked.shm_size or host.settings.shm_size,
+        storage_opt=asked.storage_opt or host.settings.storage_opt or None,
         runtime=asked.runtime or RUNTIME,
         network_mode="bridge" if asked.network_mode in ("", "default") else _by_id(host, asked.network_mode),
         ipc_mode=_by_id(host, asked.ipc_mode) or "private",

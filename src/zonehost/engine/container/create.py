@@ -68,7 +68,8 @@ async def create(host: Host, request: CreateRequest) -> Created:
         await host.storage.create_zone(zone.id, quota=storage_quota(zone.record.host_config))
         failpoint("create.dataset")
         for volume in plan.new_volumes:
-            await host.storage.create_volume(volume.name, options=volume.options or {})
+            zone_id = zone.id if volume.anonymous else ""
+            await host.storage.create_volume(volume.name, options=volume.options or {}, zone=zone_id)
         await populate_volumes(host, zone.record)
         failpoint("create.populated")
         await _finish(host, zone, plan.new_volumes)

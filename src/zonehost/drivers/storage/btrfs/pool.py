@@ -57,6 +57,11 @@ class Pool:
             raise SystemFailure(f"the pool {self.backing} cannot grow: {error}") from error
 
 
+def pool_file(data_root: Path) -> Path:
+    """Where the managed file of a data root is, whether it exists or not."""
+    return data_root / "pool.btrfs"
+
+
 def open_pool(data_root: Path, size: int = 0) -> Pool:
     """The pool of a data root, made at its first use with `size` bytes (0: a share of what is free).
 
@@ -70,7 +75,7 @@ def open_pool(data_root: Path, size: int = 0) -> Pool:
     try:
         if btrfs.is_btrfs(data_root):
             return _opened(root, None, None)
-        backing = data_root / "pool.btrfs"
+        backing = pool_file(data_root)
         if not backing.exists():
             _make(backing, size or _default_size(data_root))
         return _opened(root, _mounted(backing, root), backing)
