@@ -16,12 +16,13 @@ from zonehost.linux.netlink import CREATE, Channel, Request, attribute, nested, 
 NETFILTER: Final = 12
 """The netlink family (NETLINK_NETFILTER)."""
 
-_FAMILIES: Final = {"inet": 1, "bridge": 7}
-_SUBSYSTEM: Final = 10
-_NEW_ELEMENTS: Final = _SUBSYSTEM << 8 | 12
-_DELETE_ELEMENTS: Final = _SUBSYSTEM << 8 | 14
-_BEGIN: Final = Request(0x10, 0, bytes([0, 0]) + _SUBSYSTEM.to_bytes(2, "big"), acknowledged=False)
-_END: Final = Request(0x11, 0, bytes([0, 0]) + _SUBSYSTEM.to_bytes(2, "big"), acknowledged=False)
+FAMILIES: Final = {"inet": 1, "bridge": 7}
+SUBSYSTEM: Final = 10
+"""NFNL_SUBSYS_NFTABLES."""
+_NEW_ELEMENTS: Final = SUBSYSTEM << 8 | 12
+_DELETE_ELEMENTS: Final = SUBSYSTEM << 8 | 14
+BATCH_BEGIN: Final = Request(0x10, 0, bytes([0, 0]) + SUBSYSTEM.to_bytes(2, "big"), acknowledged=False)
+BATCH_END: Final = Request(0x11, 0, bytes([0, 0]) + SUBSYSTEM.to_bytes(2, "big"), acknowledged=False)
 _TABLE, _SET, _ELEMENTS, _LIST_ELEMENT, _KEY, _DATA, _VALUE = 1, 2, 3, 1, 1, 2, 1
 _PROTOCOLS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
 _PER_MESSAGE: Final = 200
@@ -60,11 +61,11 @@ def commit(channel: Channel, changes: Iterable[Change]) -> None:
         OSError: one was refused; ENOENT: an element to delete, a set or a table is not there.
     """
     requests = [request for change in changes for request in _requests(change)]
-    channel.do(_BEGIN, *requests, _END)
+    channel.do(BATCH_BEGIN, *requests, BATCH_END)
 
 
 def _requests(change: Change) -> Iterable[Request]:
-    head = bytes([_FAMILIES[change.family], 0, 0, 0]) + text(_TABLE, change.table) + text(_SET, change.set)
+    head = bytes([FAMILIES[change.family], 0, 0, 0]) + text(_TABLE, change.table) + text(_SET, change.set)
     kind, flags = (_NEW_ELEMENTS, CREATE) if change.add else (_DELETE_ELEMENTS, 0)
     for start in range(0, len(change.elements), _PER_MESSAGE):
         listed = (_element(key, value) for key, value in change.elements[start : start + _PER_MESSAGE])

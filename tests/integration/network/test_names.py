@@ -147,6 +147,7 @@ async def test_many_replicas_come_whole_by_tcp(world: World, net: KernelNetworki
 
 async def test_it_answers_with_the_daemon_down_and_is_taken_over(world: World, run_root: Path) -> None:
     net = KernelNetworking("test-names", run_root)
+    await net.restore((), ())
     network = await named(world, net)
     web = await world.zone(net, network, names=("web",))
     other = await world.zone(net, network, names=("other",))

@@ -67,6 +67,7 @@ async def test_a_port_of_one_host_address_answers_only_there(world: World, net: 
 
 async def test_loopback_can_be_the_default(world: World, run_root: Path) -> None:
     net = KernelNetworking("test-loopback", run_root, Settings(publish="127.0.0.1"))
+    await net.restore((), ())
     zone = await web(world, net)
     assert zone.plugs.ports[0].host_ip == "127.0.0.1"
     source_of(zone.place.serve(80), world.host, "127.0.0.1", 8080)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.integration.network.test_ports import source_of, web
-from tests.integration.network.world import HOST, OUTSIDE, World, Zone, address
+from tests.integration.network.world import HOST, OUTSIDE, SECONDS, World, Zone, address
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking
 
 INSTANCE = "test-restart"
+RULES = "nft --stateless list ruleset"
 
 
 async def come_back(zone: Zone, run_root: Path) -> KernelNetworking:
@@ -31,6 +36,7 @@ async def leave_nothing(net: KernelNetworking, zone: Zone, world: World) -> None
 
 async def test_connections_outlive_the_daemon_and_its_return(world: World, run_root: Path) -> None:
     net = KernelNetworking(INSTANCE, run_root)
+    await net.restore((), ())
     zone = await web(world, net)
     server = zone.place.serve(80)
     inward = world.outside.reach(HOST, 8080)
@@ -52,13 +58,53 @@ async def test_connections_outlive_the_daemon_and_its_return(world: World, run_r
     await leave_nothing(again, zone, world)
 
 
-async def test_restore_makes_what_somebody_deleted(world: World, net: KernelNetworking) -> None:
+@pytest.mark.parametrize(
+    "damage", ["flush ruleset", "delete table inet {0}", "flush table inet {0}", "delete table bridge {0}"]
+)
+async def test_what_somebody_deletes_is_written_anew_and_connections_go_on(
+    world: World, net: KernelNetworking, damage: str
+) -> None:
     zone = await web(world, net)
     server = zone.place.serve(80)
-    world.host.run("nft flush ruleset")
-    bridge = zone.plugs.plugs[0].network
-    await net.restore([bridge], [zone.plugs])
+    inward = world.outside.reach(HOST, 8080)
+    accepted, _ = server.accept()
+    accepted.settimeout(SECONDS)
+    outward = zone.place.reach(OUTSIDE, world.outside.serve(81).getsockname()[1])
+    before = world.host.run(RULES)
+    [table] = set(re.findall(r"^table bridge (\S+)", before, re.MULTILINE))
+    stop = threading.Event()
+    errors: list[OSError] = []
+    sent = threading.Thread(target=stream, args=(inward, accepted, stop, errors))
+    sent.start()
+    try:
+        for _ in range(5):
+            world.host.run(f"nft '{damage.format(table)}'")
+            await written_again(world, before)
+    finally:
+        stop.set()
+        sent.join()
+    assert errors == []
+    outward.sendall(b"still")
     assert source_of(server, world.outside, HOST, 8080) == OUTSIDE
+
+
+async def written_again(world: World, before: str) -> None:
+    """Return when the rules are there again, and fail if they are not within seconds."""
+    deadline = asyncio.get_running_loop().time() + SECONDS
+    while (now := await asyncio.to_thread(world.host.run, RULES)) != before:
+        assert asyncio.get_running_loop().time() < deadline, now
+
+
+def stream(one: socket.socket, other: socket.socket, stop: threading.Event, errors: list[OSError]) -> None:
+    """Bytes through the translated connection and back, without a pause."""
+    try:
+        while not stop.is_set():
+            one.sendall(b"x" * 1000)
+            other.recv(1000, socket.MSG_WAITALL)
+            other.sendall(b"y")
+            one.recv(1)
+    except OSError as error:
+        errors.append(error)
 
 
 async def test_restore_sweeps_what_no_record_knows(world: World, net: KernelNetworking, run_root: Path) -> None:
@@ -68,6 +114,7 @@ async def test_restore_sweeps_what_no_record_knows(world: World, net: KernelNetw
     await world.network(net)
     await world.network(net, options={"com.docker.network.bridge.name": "named"})
     stranger = KernelNetworking("another", run_root)
+    await stranger.restore((), ())
     await stranger.create(Network(id="ab" * 32, name="x", driver="bridge", created=0, predefined=True))
     await net.restore([network], [kept.plugs])
     links = world.host.run("ip -o link show")
@@ -81,6 +128,7 @@ async def test_a_port_that_was_lost_meanwhile_is_told_and_still_leads_to_the_zon
     world: World, run_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     net = KernelNetworking(INSTANCE, run_root)
+    await net.restore((), ())
     zone = await web(world, net)
     server = zone.place.serve(80)
     await net.close()

@@ -16,7 +16,7 @@ from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.audit import Finding, Trouble
 from zonehost.ports.network import ZonePlugs
 
-_JOB: Final = "zonehost.drivers.network.audit_job:list_both"
+_JOBS: Final = "zonehost.drivers.network.audit_job"
 
 
 class KernelNetworkAudit:
@@ -72,7 +72,10 @@ class KernelNetworkAudit:
                 plan.elements(self._names, zones),
             ),
         )
-        there, expected = await jobs.run(self._forks, _JOB, [table, wanted])
+        there, expected = await asyncio.gather(
+            jobs.run(self._forks, f"{_JOBS}:list_ours", table),
+            jobs.run(self._forks, f"{_JOBS}:list_wanted", [table, wanted]),
+        )
         findings = []
         for place in sorted(there.keys() | expected.keys()):
             have, want = set(there.get(place, ())), set(expected.get(place, ()))

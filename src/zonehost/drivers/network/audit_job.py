@@ -1,7 +1,7 @@
 """What the fork server runs for the network audit: our tables as the kernel has them, and as they should be.
 
-In a process of its own: libnftables keeps tables of symbols that all contexts of a process share and that the end of
-any one of them frees, so the daemon has one context, and none beside it.
+Each in a process of its own: libnftables keeps tables of symbols that all contexts of a process share and that the end
+of any one of them frees.
 """
 
 from __future__ import annotations
@@ -20,30 +20,42 @@ Rules = dict[str, list[str]]
 
 
 @answering
-def list_both(arguments: Any, fds: list[int]) -> tuple[Rules, Rules]:
-    """The tables as they are, and as a fresh network namespace reads the wanted ruleset."""
-    table, wanted = arguments
-    try:
-        found = _listed(table)
-        namespaces.unshare(namespaces.NEWNET)
-        with Nftables() as nftables:
-            nftables.run(wanted)
-        return found, _listed(table)
-    except NftablesError as error:
-        raise SystemFailure(f"nftables: {error}") from error
+def list_ours(table: Any, fds: list[int]) -> Rules:
+    """The tables of this name as they are."""
+    return _listed(table, "")
 
 
-def _listed(table: str) -> Rules:
+@answering
+def list_wanted(arguments: Any, fds: list[int]) -> Rules:
+    """The tables of this name as a fresh network namespace reads a ruleset."""
+    table, ruleset = arguments
+    namespaces.unshare(namespaces.NEWNET)
+    return _listed(table, ruleset)
+
+
+def _listed(table: str, ruleset: str) -> Rules:
+    """What the tables hold after the ruleset."""
     found: dict[str, set[str]] = {}
-    with Nftables() as nftables:
-        tables = [item.get("table", {}) for item in json.loads(nftables.run("list tables", json=True))["nftables"]]
+    try:
+        if ruleset:
+            Nftables().run(ruleset)
+        tables = [item.get("table", {}) for item in _asked("list tables")]
         there = {(item.get("family"), item.get("name")) for item in tables}
         for family in _FAMILIES:
             if (family, table) in there:
-                for item in json.loads(nftables.run(f"list table {family} {table}", json=True))["nftables"]:
+                for item in _asked(f"list table {family} {table}"):
                     for kind, body in item.items():
                         _take(found, family, kind, body)
+    except NftablesError as error:
+        raise SystemFailure(f"nftables: {error}") from error
     return {place: sorted(items) for place, items in found.items()}
+
+
+def _asked(command: str) -> list[dict[str, Any]]:
+    # A context's output buffer that a short answer made is too short for a long one (libnftables before 1.0.7 doubles
+    # it once and writes on): each answer gets a context of its own, and none is freed before the process ends.
+    answer: list[dict[str, Any]] = json.loads(Nftables().run(command, json=True))["nftables"]
+    return answer
 
 
 def _take(found: dict[str, set[str]], family: str, kind: str, body: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ class KernelNetworking:
         self._removal = LinkRemoval(self._threads, self._names.link_group)
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
-        self._tables = Tables(self._names.table, self._ruleset)
+        self._tables = Tables(self._names.table, firewall.RULES, self._ruleset)
 
     @property
     def attached(self) -> frozenset[str]:

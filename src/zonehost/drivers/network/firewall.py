@@ -322,3 +322,11 @@ _BRIDGE_CHAINS: Final = """
 		counter drop
 	}
 """
+
+
+def _rules_in(chains: str) -> int:
+    return sum(line.startswith("\t\t") and not line.startswith("\t\ttype ") for line in chains.splitlines())
+
+
+RULES: Final = {"inet": _rules_in(_INET_CHAINS), "bridge": _rules_in(_BRIDGE_CHAINS)}
+"""How many rules each table has: always the same ones."""

@@ -15,17 +15,20 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
 from zonehost.domain.etc_files import RESOLVER
 from zonehost.drivers.network.resolver.views import Zone
 from zonehost.errors import SystemFailure
-from zonehost.linux.netlink import entered
-from zonehost.linux.nftables import Nftables, NftablesError
+from zonehost.linux.netlink import Channel, entered
+from zonehost.linux.netlink_redirect import Redirect, install
+from zonehost.linux.netlink_sets import NETFILTER
 
 _SECONDS: Final = 10.0
 _TABLE: Final = "zonehost-resolver"
+_PORT: Final = 53
 
 
 class Lost(Exception):
@@ -158,11 +161,7 @@ class Resolver:
 
 
 def _ears(netns: int, *, again: bool) -> list[socket.socket]:
-    """Sockets for datagrams and streams in the namespace, and the rules that lead port 53 of our address to them.
-
-    A transaction that deletes makes the end of the nftables socket wait 10 ms for an RCU grace period
-    (nf_tables_trans_destroy_work), so it is left out where there is nothing to delete.
-    """
+    """Sockets for datagrams and streams in the namespace, and the rules that lead port 53 of our address to them."""
     with ExitStack() as undo:
         try:
             with entered(netns):
@@ -171,24 +170,16 @@ def _ears(netns: int, *, again: bool) -> list[socket.socket]:
                 for made in (datagrams, streams):
                     made.bind((RESOLVER, 0))
                 streams.listen()
-                with Nftables() as nftables:
-                    clearing = f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n" if again else ""
-                    nftables.run(clearing + _rules(datagrams.getsockname()[1], streams.getsockname()[1]))
+                with Channel(NETFILTER) as channel:
+                    install(channel, _TABLE, _redirects(datagrams, streams), again=again)
         except OSError as error:
             raise SystemFailure(f"resolver of the container: {os.strerror(error.errno or 0)}") from error
-        except NftablesError as error:
-            raise SystemFailure(f"resolver of the container: {error}") from error
         undo.pop_all()
         return [datagrams, streams]
 
 
-def _rules(datagrams: int, streams: int) -> str:
-    return f"""
-table ip {_TABLE} {{
-	chain output {{
-		type nat hook output priority -100; policy accept;
-		ip daddr {RESOLVER} udp dport 53 dnat to {RESOLVER}:{datagrams}
-		ip daddr {RESOLVER} tcp dport 53 dnat to {RESOLVER}:{streams}
-	}}
-}}
-"""
+def _redirects(datagrams: socket.socket, streams: socket.socket) -> list[Redirect]:
+    return [
+        Redirect(IPv4Address(RESOLVER), protocol, _PORT, made.getsockname()[1])
+        for protocol, made in ((socket.IPPROTO_UDP, datagrams), (socket.IPPROTO_TCP, streams))
+    ]

@@ -1,28 +1,49 @@
 """The instance's tables in the kernel: kept what the state says.
 
-Small changes are elements, gathered into one transaction while another runs. When one fails, because somebody else
-changed our tables, the whole is written anew from the state.
+Small changes are elements, gathered into one transaction while another runs. When one fails, or the kernel tells that
+somebody deleted in our tables, the whole is written anew from the state.
+
+A second table, the guard, has one NAT chain and one rule that asks for a connection's state, and belongs to this
+process, so that nobody else can delete it (nft(8), flags owner). While such a chain and such a rule are in a network
+namespace, the kernel follows connections and translates those that exist, also when a flush has taken our rules away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 from zonehost.errors import SystemFailure
 from zonehost.linux.netlink import Channel
 from zonehost.linux.netlink_sets import NETFILTER, Change, commit
+from zonehost.linux.netlink_tables import TableMonitor, count_rules
 from zonehost.linux.nftables import Nftables, NftablesError
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
+_GUARD: Final = """table inet {table}-guard {{
+	flags owner
+	chain kept {{
+		type nat hook postrouting priority 200; policy accept;
+		ct state established accept
+	}}
+}}
+"""
 
 
 class Tables:
-    """Writes to nftables from one thread of its own; `whole` gives the ruleset that the state means now."""
+    """Writes to nftables from one thread of its own; `whole` gives the ruleset that the state means now.
 
-    def __init__(self, whole: Callable[[], str]) -> None:
+    `rules` is how many rules that has, by family.
+    """
+
+    def __init__(self, table: str, rules: Mapping[str, int], whole: Callable[[], str]) -> None:
+        self._table = table
+        self._rules = rules
         self._whole = whole
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nftables")
         self._nftables: Nftables | None = None
@@ -30,6 +51,9 @@ class Tables:
         self._channel: Channel | None = None
         self._pending: list[Change] = []
         self._broken = False
+        self._monitor: TableMonitor | None = None
+        self._thinned = False
+        self._check: asyncio.Task[None] | None = None
 
     async def change(self, changes: Sequence[Change]) -> None:
         """Make the changes, with those of others who wait; the state has them already.
@@ -62,7 +86,8 @@ class Tables:
             await self._replace()
 
     async def close(self, commands: str) -> None:
-        """Carry these out, if any, and give the thread and its socket back."""
+        """Carry these out, if any, and give the thread and its sockets back."""
+        self._stop_watching()
         async with self._lock:
             try:
                 if commands:
@@ -80,19 +105,61 @@ class Tables:
         except NftablesError as error:
             raise SystemFailure(f"nftables: {error}") from error
         self._broken = False
+        self._watch()
 
-    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+    def _whole_there(self) -> bool:
+        """Whether the kernel has as many rules as were written."""
+        channel = self._open_channel()
+        return all(count_rules(channel, family, self._table) == count for family, count in self._rules.items())
+
+    def _watch(self) -> None:
+        if self._monitor is None:
+            self._monitor = TableMonitor()
+            asyncio.get_running_loop().add_reader(self._monitor.fileno(), self._noticed)
+
+    def _stop_watching(self) -> None:
+        if self._monitor is not None:
+            asyncio.get_running_loop().remove_reader(self._monitor.fileno())
+            self._monitor.close()
+            self._monitor = None
+        if self._check is not None:
+            self._check.cancel()
+
+    def _noticed(self) -> None:
+        assert self._monitor is not None
+        if self._table in self._monitor.thinned():
+            self._thinned = True
+            if self._check is None or self._check.done():
+                self._check = asyncio.get_running_loop().create_task(self._repair())
+
+    async def _repair(self) -> None:
+        """Write the whole if a rule is missing; our own replacements delete too, and leave none missing."""
+        while self._thinned:
+            async with self._lock:
+                self._thinned = False
+                try:
+                    if not await self._in_thread(self._whole_there):
+                        _log.warning("somebody changed the tables %s; writing them anew", self._table)
+                        await self._replace()
+                except (OSError, SystemFailure) as error:
+                    _log.error("the tables %s cannot be repaired: %s", self._table, error)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _run(self, commands: str) -> None:
         if self._nftables is None:
             self._nftables = Nftables()
+            self._nftables.run(_GUARD.format(table=self._table))
         self._nftables.run(commands)
 
     def _commit(self, changes: Sequence[Change]) -> None:
+        commit(self._open_channel(), changes)
+
+    def _open_channel(self) -> Channel:
         if self._channel is None:
             self._channel = Channel(NETFILTER)
-        commit(self._channel, changes)
+        return self._channel
 
     def _close(self) -> None:
         if self._nftables is not None:
