@@ -36,9 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     zones.add_argument("--default-shm-size", type=int, metavar="BYTES", help="size of /dev/shm (67108864)")
     zones.add_argument("--stop-timeout", type=int, metavar="SECONDS", help="from stop signal to SIGKILL (10)")
     zones.add_argument("--init", action="store_true", default=None, help="run an init as process 1 of each zone")
-    images = parser.add_argument_group("registries")
+    images = parser.add_argument_group("registries and builds")
     images.add_argument("--registry-mirror", action="append", metavar="URL", help="asked first; repeatable")
     images.add_argument("--insecure-registry", action="append", metavar="HOST", help="may speak plain HTTP; repeatable")
+    images.add_argument("--build-fresh", metavar="DURATION", help="how old a build's cached step may be, such as 24h")
 
 
 def run(options: argparse.Namespace) -> int:
