@@ -19,10 +19,10 @@ class Layers(Protocol):
         """The host path of the layer's tree, in overlay form."""
 
     async def settle(self, diff_ids: Sequence[str]) -> None:
-        """Make ready what the layers of a new image, lowest first, take from each other. Idempotent.
+        """Make ready what the layers of a new image, lowest first, take from each other, and sync it all. Idempotent.
 
         An archive may name a file without its directories, or hold a hard link to a file that only a layer below has.
-        To be awaited before an image of these layers is recorded.
+        To be awaited before an image of these layers is recorded: a layer that no image has may be lost with power.
 
         Raises:
             InvalidParameter: a hard link leads to a file that no layer has.

@@ -39,8 +39,8 @@ _KINDS: Final = {b"\0": entry.REGULAR, b"7": entry.REGULAR, _GNU_SPARSE: entry.R
 class Bounds:
     """How much an archive may hold: members, and bytes (of the archive, and of each file unpacked)."""
 
-    entries: int = 4_000_000
-    size: int = 1 << 40
+    entries: int = 2_000_000
+    size: int = 1 << 37
 
 
 class Reader:

@@ -369,3 +369,18 @@ async def test_a_name_that_reads_as_a_whiteout_cannot_be_committed(pool: LayerPo
     with pytest.raises(InvalidParameter, match=r"/\.wh\.x"):
         await pool.commit(str(tmp_path / "upper"))
     assert list((tmp_path / "layers").iterdir()) == []
+
+
+async def test_layers_that_went_down_with_the_machine_are_found_out(pool: LayerPool, tmp_path: Path) -> None:
+    names = ("settled", "whole", "torn", "headless")
+    layers = {name: (await pool.unpack(sliced(archive((info("a"), name.encode()))))).diff_id for name in names}
+    await pool.settle([layers["settled"]])
+    for name in names[1:]:
+        facts = Path(pool.folder(layers[name]), "facts.json")
+        facts.write_text(facts.read_text().replace('"boot":"', '"boot":"another'))
+    Path(pool.path(layers["settled"]), "a").write_bytes(b"")
+    Path(pool.path(layers["torn"]), "a").write_bytes(b"")
+    Path(pool.folder(layers["headless"]), "facts.json").write_bytes(b"")
+    again = LayerPool(str(tmp_path / "layers"), pool._forks)
+    assert await again.survey() == {layers["settled"], layers["whole"]}
+    assert len(list((tmp_path / "layers").iterdir())) == 2

@@ -20,7 +20,7 @@ from zonehost.drivers.layers import whiteouts
 from zonehost.drivers.layers.pack import read_facts
 from zonehost.drivers.layers.staging import TREE, Facts
 from zonehost.errors import InvalidParameter
-from zonehost.linux import overlay
+from zonehost.linux import libc, overlay
 from zonehost.linux.openat import BENEATH, NO_SYMLINKS, open_below
 from zonehost.linux.scratch import privately
 from zonehost.tar import entry
@@ -65,6 +65,7 @@ def complete(layer: str, below: Sequence[str], folder: str) -> bool:
         for fd in (*views, target):
             opened.callback(os.close, fd)
         needed = _Completion(read_facts(layer), views, Tree(target)).write()
+        libc.call("syncfs", target)
     if not needed:
         tree.rmdir()
     return needed

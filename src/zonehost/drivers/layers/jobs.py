@@ -14,6 +14,8 @@ from zonehost.drivers.layers.load import load as take_in_images
 from zonehost.drivers.layers.pack import pack as packed
 from zonehost.drivers.layers.save import save as archived
 from zonehost.drivers.layers.unpack import unpack as take_in
+from zonehost.errors import InvalidParameter, SystemFailure
+from zonehost.linux import libc
 from zonehost.linux.jobs import answering, chunks
 from zonehost.ports.archives import ArchivedImage
 from zonehost.tar.extract import write
@@ -57,6 +59,24 @@ def pack(folder: Any, fds: list[int]) -> None:
     """The archive of a layer, to the descriptor."""
     for chunk in packed(folder):
         write(fds[0], memoryview(chunk))
+
+
+@answering
+def verify(folder: Any, fds: list[int]) -> bool:
+    """Whether the layer in a folder still gives its archive."""
+    try:
+        for _ in packed(folder):
+            pass
+    except (SystemFailure, InvalidParameter, FileNotFoundError, msgspec.DecodeError):
+        return False
+    return True
+
+
+@answering
+def sync(folder: Any, fds: list[int]) -> None:
+    """Make safe on the disk what was written to the file system of a folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    libc.call("syncfs", fd)
 
 
 @answering

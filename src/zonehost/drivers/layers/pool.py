@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,11 +16,14 @@ from zonehost.domain.image import Layer
 from zonehost.drivers.layers.below import depends
 from zonehost.drivers.layers.jobs import Commit, Completion, Unpacking
 from zonehost.drivers.layers.pack import read_facts
-from zonehost.drivers.layers.staging import TREE, Facts
+from zonehost.drivers.layers.staging import SAFE, TREE, Facts
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.linux import jobs
+from zonehost.linux.boot import boot_id
 from zonehost.linux.forkserver import ForkServer
 from zonehost.tar.reader import Bounds
+
+log = logging.getLogger(__name__)
 
 _JOBS: Final = "zonehost.drivers.layers.jobs"
 _ALGORITHM: Final = "sha256:"
@@ -36,6 +40,8 @@ class LayerPool:
         self._forks = forks
         self.bounds = bounds or Bounds()
         self._facts: dict[str, Facts] = {}
+        self._unsafe: set[str] = set()
+        """Layers that may not be on the disk yet: a run of the machine that ends now would lose them."""
         self._completions: dict[tuple[str, str], str | None] = {}
         """By chain of layers below and diff id: the tree of what is taken from below, or None for nothing."""
 
@@ -84,6 +90,11 @@ class LayerPool:
                 if key not in self._completions:
                     Path(folder).rename(place)
                     self._completions[key] = f"{place}/{TREE}" if needed else None
+        if unsafe := self._unsafe.intersection(diff_ids):
+            await jobs.run(self._forks, f"{_JOBS}:sync", self._root)
+            for diff_id in unsafe.intersection(self._facts):
+                Path(self.folder(diff_id), SAFE).touch()
+            self._unsafe -= unsafe
 
     def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
         """Host paths of the trees that an image of these layers is made of, lowest first."""
@@ -102,6 +113,7 @@ class LayerPool:
         """Remove it. Idempotent."""
         if self._facts.pop(diff_id, None) is None:
             return
+        self._unsafe.discard(diff_id)
         for key in [key for key in self._completions if key[1] == diff_id]:
             del self._completions[key]
         async with self.aside() as folder:
@@ -116,15 +128,32 @@ class LayerPool:
         """Diff ids of all whole layers; what was half-made is removed."""
         Path(self._root).mkdir(parents=True, exist_ok=True)
         for folder in list(Path(self._root).iterdir()):
-            if folder.name.startswith(_ASIDE):
-                await self._clear(str(folder))
+            facts = None if folder.name.startswith(_ASIDE) else await self._sound(folder)
+            if facts is None:
+                async with self.aside() as aside:
+                    folder.rename(aside)
             else:
-                facts = read_facts(str(folder))
                 self._facts[facts.layer.diff_id] = facts
                 for place in (folder / _COMPLETIONS).glob("*"):
                     tree = place / TREE
                     self._completions[place.name, facts.layer.diff_id] = str(tree) if tree.exists() else None
         return self.diff_ids()
+
+    async def _sound(self, folder: Path) -> Facts | None:
+        """The facts of a layer, unless the machine went down before all of the layer was on the disk."""
+        try:
+            facts = read_facts(str(folder))
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        if (folder / SAFE).exists():
+            return facts
+        if facts.boot != boot_id():
+            await self._clear(str(folder / _COMPLETIONS))
+            if not await jobs.run(self._forks, f"{_JOBS}:verify", str(folder)):
+                log.warning("layer %s was lost with the last run of the machine", facts.layer.diff_id)
+                return None
+        self._unsafe.add(facts.layer.diff_id)
+        return facts
 
     def diff_ids(self) -> frozenset[str]:
         """Diff ids of all whole layers."""
@@ -145,6 +174,7 @@ class LayerPool:
         if facts.layer.diff_id not in self._facts:
             Path(folder).rename(self.folder(facts.layer.diff_id))
             self._facts[facts.layer.diff_id] = facts
+            self._unsafe.add(facts.layer.diff_id)
         return self._facts[facts.layer.diff_id].layer
 
     @asynccontextmanager

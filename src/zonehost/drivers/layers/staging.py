@@ -16,7 +16,7 @@ import msgspec
 from zonehost.domain.image import Layer
 from zonehost.drivers.layers import skeleton, whiteouts
 from zonehost.errors import InvalidParameter
-from zonehost.linux import libc
+from zonehost.linux.boot import boot_id
 from zonehost.tar import entry
 from zonehost.tar.entry import Entry, relative, shown
 from zonehost.tar.extract import Extractor
@@ -26,12 +26,15 @@ TREE: Final = "tree"
 SKELETON: Final = "skeleton.zst"
 FACTS: Final = "facts.json"
 REPLACED: Final = "replaced"
+SAFE: Final = "safe"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a layer besides its files. Paths are relative to its tree."""
 
     layer: Layer
+    boot: str = ""
+    """The run of the machine in which the layer was written (`linux.boot`)."""
     implied: tuple[bytes, ...] = ()
     """Directories that the archive did not name itself: what they are like, the layers below say."""
     links: tuple[tuple[bytes, bytes], ...] = ()
@@ -106,7 +109,7 @@ class Staging:
             self._skeleton.content(real, ((0, member.size),) if member.extents is None else member.extents)
 
     def finish(self, diff_id: str, archive_size: int) -> Facts:
-        """Write what was put off, and make all of it safe on the disk.
+        """Write what was put off.
 
         Raises:
             InvalidParameter: a whiteout cannot be.
@@ -118,12 +121,12 @@ class Staging:
         self._skeleton.close()
         facts = Facts(
             layer=Layer(diff_id=diff_id, size=self._size, archive_size=archive_size),
+            boot=boot_id(),
             implied=tuple(self._tree.implied),
             links=tuple(self._links),
             replaced=tuple(self._replaced),
         )
         Path(self._folder, FACTS).write_bytes(msgspec.json.encode(facts))
-        libc.call("syncfs", self._root)
         self._finished = True
         return facts
 
