@@ -127,6 +127,14 @@ async def read_all(streams: Streams) -> list[tuple[Stream, bytes]]:
     return chunks
 
 
+async def read_line(streams: Streams) -> bytes:
+    """Output up to the end of a line."""
+    line = b""
+    while not line.endswith(b"\n") and (more := await streams.read()):
+        line += b"".join(data for _, data in more)
+    return line
+
+
 @asynccontextmanager
 async def open_rig(folder: Path, layer: Path) -> AsyncIterator[Rig]:
     """A rig; at the end every zone is removed, and its instance's cgroups."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.domain.blueprint import Blueprint, ExecPlan, Limits
-from zonehost.drivers.runtime import attachment, conmon
+from zonehost.drivers.runtime import conmon
 from zonehost.drivers.runtime.attachment import Attachment
 from zonehost.drivers.runtime.census import find_living
 from zonehost.drivers.runtime.device_filter import DeviceFilter
@@ -100,7 +100,7 @@ class ZoneRuntime:
     async def attach(self, zone: str) -> Attachment:
         """As in the port."""
         living = self._living(zone)
-        return Attachment(attachment.connect(living.folder), living.input, typed=living.record.typed)
+        return Attachment(living.output, living.input, typed=living.record.typed)
 
     async def resize(self, zone: str, rows: int, columns: int) -> None:
         """As in the port."""
@@ -148,8 +148,9 @@ class ZoneRuntime:
     async def top(self, zone: str, ps_args: str) -> ProcessTable:
         """As in the port."""
         living = self._living(zone)
-        pids = living.group.pids(Part.ZONE)
         words = check_arguments(ps_args)
+        await living.settled()
+        pids = living.group.pids(Part.ZONE)
         code, output = await self._ps(living, [*words, "-q" + ",".join(map(str, pids))])
         if code:  # some options do not go with -q
             code, output = await self._ps(living, words)
@@ -170,7 +171,9 @@ class ZoneRuntime:
 
     async def sample(self, zone: str) -> Sample:
         """As in the port."""
-        return sample(self._living(zone))
+        living = self._living(zone)
+        await living.settled()
+        return sample(living)
 
     async def reopen_log(self, zone: str) -> None:
         """As in the port."""

@@ -43,12 +43,16 @@ class Endings:
 
 
 def ending(folder: ZoneFolder, group: Group) -> Exit:
-    """How a zone ended whose keeper is gone. Without the keeper's word, what still runs of it is ended now."""
+    """How a zone ended whose keeper is gone.
+
+    What still runs of it is ended now: its first process may have had no PID namespace of its own to end with it, or
+    the keeper was killed before it.
+    """
     oom_killed = False
     with suppress(FileNotFoundError):
         oom_killed = oom_kills(group.places) > 0
+    group.kill()
     left = folder.exit_code()
     if left is None:
-        group.kill()
         return Exit(folder.zone, _KILLED, time.time_ns(), oom_killed, lost=True)
     return Exit(folder.zone, *left, oom_killed)

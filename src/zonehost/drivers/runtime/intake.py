@@ -17,8 +17,8 @@ from zonehost.ports.streams import Stream
 
 Chunk = tuple[Stream, bytes]
 
-_BOUND: Final = 1 << 20
-_AT_ONCE: Final = 32
+BOUND: Final = 1 << 20
+AT_ONCE: Final = 32
 """Reads in one turn of the loop, so that a busy stream leaves turns to others."""
 
 
@@ -106,7 +106,7 @@ class Intake:
             self._loop.add_reader(source.fd, self._take, source)
 
     def _take(self, source: Source) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(AT_ONCE):
             try:
                 chunk = source.take()
             except BlockingIOError:
@@ -117,7 +117,7 @@ class Intake:
             if not self._dropping:
                 self._chunks.append(chunk)
                 self._held += len(chunk[1])
-        if self._held > _BOUND and not self._paused:
+        if self._held > BOUND and not self._paused:
             self._paused = True
             for fd in self._open:
                 self._loop.remove_reader(fd)

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 from zonehost.drivers.runtime.birth import Neighbour
+from zonehost.drivers.runtime.broadcast import Broadcast
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.drivers.runtime.input import Input
 from zonehost.linux.cgroup_group import Group
@@ -23,11 +24,15 @@ class Zone:
     group: Group
     process: int
     guard: int
+    output: Broadcast = field(init=False)
     input: Input | None = None
     """Its standard input, unless that is a terminal or nothing."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its keeper has ended."""
     settling: asyncio.Future[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.output = Broadcast(self.folder)
 
     async def settled(self) -> None:
         """Wait until the keeper has left the zone's own cgroup, in which it was born, for its place beside it."""
@@ -42,6 +47,7 @@ class Zone:
 
     def close(self) -> None:
         """Let go of it."""
+        self.output.close()
         if self.input is not None:
             self.input.close()
         os.close(self.process)

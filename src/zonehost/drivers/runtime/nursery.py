@@ -41,13 +41,12 @@ class Nursery:
     async def bear(
         self, blueprint: Blueprint, group: Group, plumb: Plumb | None, neighbours: Mapping[str, Zone]
     ) -> Zone:
-        """The zone, at the gate. After an error its folder and groups may be left.
+        """The zone, at the gate, whose folder and groups have been made. After an error something of it may run.
 
         Raises:
             InvalidParameter: as `Runtime.create`.
         """
         folder = self._root.zone(blueprint.id)
-        folder.make(blueprint.cgroup_parent)
         neighbour_zones = {zone: living.neighbour for zone, living in neighbours.items()}
         plan = Plan(
             blueprint=blueprint,
