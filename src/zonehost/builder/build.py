@@ -9,24 +9,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from zonehost.builder.console import Console, Voice
+from zonehost.builder.faults import SyntaxFault
+from zonehost.builder.freshness import read_bound
+from zonehost.builder.ledger import Ledger
 from zonehost.builder.parse import parse
 from zonehost.builder.perform import Performer
 from zonehost.builder.plan import Plan, draw_plan
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.result import image_config
 from zonehost.builder.stage import StageBuilder
+from zonehost.builder.stale import find_stale
 from zonehost.domain.identity import new_id, short
 from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter
 from zonehost.ports.workshop import Finished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
     from zonehost.builder.state import StageState
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
     from zonehost.ports.builder import BuildRequest, Tell
+    from zonehost.ports.provenance import Finding
     from zonehost.ports.workshop import Base
 
 
@@ -41,6 +46,15 @@ class ImageBuilder:
         await self._work.workshop.abandon()
         for build in await self._work.files.survey():
             await self._work.files.discard(build)
+        self._work.cache.keep_provenance(self._work.workshop.images())
+
+    async def stale(self, images: Sequence[str], fresh: str) -> list[Finding]:
+        """See `Builder.stale`."""
+        try:
+            bound = read_bound(fresh) if fresh else None
+        except SyntaxFault as fault:
+            raise InvalidParameter(fault.reason) from fault
+        return [finding for name in images for finding in await find_stale(self._work, name, bound)]
 
     async def prepare(self, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
         """See `Builder.prepare`."""
@@ -85,6 +99,7 @@ class Build:
         self._build = build
         self._plan = plan
         self._work = work
+        self._ledger = Ledger()
         self._stages: dict[int, asyncio.Task[StageState]] = {}
         self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
 
@@ -114,8 +129,8 @@ class Build:
         return await self._publish(state, tell)
 
     async def _stage(self, index: int, voice: Voice) -> StageState:
-        resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images)
-        performer = Performer(self._build, self._plan, self._work, resolver, voice)
+        resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images, self._ledger)
+        performer = Performer(self._build, self._plan, self._work, resolver, voice, self._ledger)
         stage = self._plan.graph.stages[index]
         parent = await self._state_of(stage.base) if isinstance(stage.base, int) else None
         try:
@@ -141,6 +156,7 @@ class Build:
         request = self._plan.request
         finished = Finished(config=image_config(state), layers=state.layers, tags=request.tags, parent="")
         image = await self._work.workshop.publish(finished)
+        self._work.cache.note(self._ledger.closed(image, self._plan.fresh))
         if request.quiet:
             tell({"stream": f"{image}\n"})
             return image

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from zonehost.builder.console import Voice
+    from zonehost.builder.ledger import Ledger
     from zonehost.builder.plan import Plan
     from zonehost.builder.state import StageState
     from zonehost.builder.steps import Step
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 class Performer:
     """Does the steps of one stage."""
 
-    def __init__(self, build: str, plan: Plan, work: Work, resolver: Resolver, voice: Voice) -> None:
+    def __init__(self, build: str, plan: Plan, work: Work, resolver: Resolver, voice: Voice, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._build = build
         self._plan = plan
         self._work = work
@@ -118,6 +120,7 @@ class Performer:
         return self._after(after, words, cached)
 
     def _after(self, state: StageState, words: str, step: CachedStep) -> StageState:
+        self._ledger.step(step)
         created = self._plan.created if self._plan.epoch is not None else rfc3339(step.made)
         return state.with_history(words, created, layer=step.layer)
 
@@ -179,6 +182,8 @@ class Performer:
                 raise InvalidParameter(f"digest mismatch for {url}: {file.digest} (expected: {step.checksum})")
             if not file.name and step.destination.endswith("/"):
                 raise InvalidParameter(f"cannot determine filename for source {url}")
+            if not step.checksum:
+                self._ledger.url(url, file.digest)
             found.append(file)
         return found
 

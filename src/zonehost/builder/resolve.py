@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from zonehost.builder.console import Voice
+    from zonehost.builder.ledger import Ledger
     from zonehost.builder.mounts import RunMount
     from zonehost.builder.plan import Plan
     from zonehost.builder.state import StageState
@@ -49,7 +50,9 @@ class Resolver:
         voice: Voice,
         stage_of: Callable[[int], Awaitable[StageState]],
         images: dict[tuple[str, Platform, bool], asyncio.Task[Base]],
+        ledger: Ledger,
     ) -> None:
+        self._ledger = ledger
         self._build = build
         self._plan = plan
         self._work = work
@@ -65,7 +68,9 @@ class Resolver:
                 name, platform, pull=pull, logins=self._plan.request.logins, tell=self._voice.message
             )
             self._images[key] = asyncio.ensure_future(asking)
-        return await asyncio.shield(self._images[key])
+        base = await asyncio.shield(self._images[key])
+        self._ledger.base(name, base)
+        return base
 
     async def layers_of(self, origin: str, platform: Platform) -> tuple[str, ...]:
         """The layers of a stage or an image, by name."""

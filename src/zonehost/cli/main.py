@@ -22,6 +22,8 @@ COMMANDS = {
     "bootstrap": "make a base image from Debian's packages",
     "pool": "look at the pool, grow, check or trim it",
     "set": "change the quota of a container",
+    "stale": "show which images are out of date, and in what",
+    "rebuild": "build an image anew, with nothing old from the cache",
 }
 
 

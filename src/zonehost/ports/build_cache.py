@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Protocol
 
 import msgspec
+
+from zonehost.ports.provenance import Provenance
 
 
 class CachedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,3 +44,12 @@ class BuildCache(Protocol):
 
     def remove(self, keys: Iterable[str]) -> None:
         """Forget steps. Idempotent."""
+
+    def note(self, provenance: Provenance) -> None:
+        """Remember what an image came from, on disk when this returns."""
+
+    def provenance(self, image: str) -> Provenance | None:
+        """What the image came from, if it was built here."""
+
+    def keep_provenance(self, images: Container[str]) -> None:
+        """Forget all images but these."""

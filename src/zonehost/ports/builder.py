@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from zonehost.domain.host_config import HostConfig
 from zonehost.errors import InvalidParameter
+from zonehost.ports.provenance import Finding
 from zonehost.ports.registry import Login
 
 Tell = Callable[[dict[str, Any]], None]
@@ -57,6 +58,15 @@ class Builder(Protocol):
 
         Raises:
             InvalidParameter: the context or the Dockerfile cannot be; nothing is left.
+        """
+
+    async def stale(self, images: Sequence[str], fresh: str) -> list[Finding]:
+        """What is out of date in images: bases that moved, URLs that changed, newer packages, steps past their age.
+
+        `fresh` bounds the age of steps (24h, 7d, forever); empty takes the bound of each image's own build.
+
+        Raises:
+            NotFound: an image is not here. InvalidParameter: `fresh` is no bound.
         """
 
 

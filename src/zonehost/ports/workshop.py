@@ -20,12 +20,16 @@ Output = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An image to build on. `added` is when it came to this host, in nanoseconds since the epoch."""
+    """An image to build on. `added` is when it came to this host, in nanoseconds since the epoch.
+
+    `digest` is what its name leads to in its registry, as far as this host knows; empty if it came from none.
+    """
 
     id: str
     config: ImageConfig
     layers: tuple[str, ...]
     added: int
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class RunOrder:
     trees: tuple[TreeMount, ...] = ()
     tmpfs: Mapping[str, str]
     epoch: int | None = None
+    keep: bool = True
+    """Whether what it writes is made a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,23 @@ class Workshop(Protocol):
 
         Raises:
             NotFound: there is none, also not of that platform.
+        """
+
+    def find(self, name: str) -> Base:
+        """An image that is here, by name or id.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    def images(self) -> frozenset[str]:
+        """The ids of all images that are here."""
+
+    async def latest(self, name: str) -> str:
+        """The digest that a name leads to in its registry now.
+
+        Raises:
+            NotFound, Unauthorized, Unavailable…: as the registry answers.
         """
 
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:

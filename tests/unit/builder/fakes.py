@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +14,11 @@ from zonehost.builder.work import Work
 from zonehost.domain.image import Layer
 from zonehost.domain.image_config import ImageConfig, read_image_config
 from zonehost.domain.platform import Platform
-from zonehost.errors import InvalidParameter, NotFound
+from zonehost.errors import InvalidParameter, NotFound, Unavailable
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.build_files import Fetched, Placement, Selection
 from zonehost.ports.builder import BuildRequest, Tell
+from zonehost.ports.provenance import Provenance
 from zonehost.ports.registry import Login
 from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
 
@@ -44,6 +45,7 @@ class FakeClock:
 class FakeCache:
     def __init__(self) -> None:
         self.known: dict[str, CachedStep] = {}
+        self.notes: dict[str, Provenance] = {}
 
     def get(self, key: str) -> CachedStep | None:
         return self.known.get(key)
@@ -60,6 +62,15 @@ class FakeCache:
     def remove(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.known.pop(key, None)
+
+    def note(self, provenance: Provenance) -> None:
+        self.notes[provenance.image] = provenance
+
+    def provenance(self, image: str) -> Provenance | None:
+        return self.notes.get(image)
+
+    def keep_provenance(self, images: Container[str]) -> None:
+        self.notes = {image: note for image, note in self.notes.items() if image in images}
 
 
 class FakeLayers:
@@ -153,11 +164,12 @@ class FakeWorkshop:
     """Runs nothing: `command` decides how a run ends, and gets the order."""
 
     layers: FakeLayers
-    images: dict[str, Base] = field(default_factory=dict)
+    known: dict[str, Base] = field(default_factory=dict)
     orders: list[RunOrder] = field(default_factory=list)
     pulled: list[tuple[str, bool]] = field(default_factory=list)
     published: list[Finished] = field(default_factory=list)
     addresses: tuple[str, ...] = ()
+    remote: dict[str, str] = field(default_factory=dict)
     command: Callable[[RunOrder, Output], Any] | None = None
     runs: int = 0
 
@@ -167,13 +179,13 @@ class FakeWorkshop:
 
     def add_image(self, name: str, config: ImageConfig, *, added: int = 0) -> None:
         layer = self.layers.add(diff_id("image", name))
-        self.images[name] = Base(diff_id("id", name), config, (layer.diff_id,), added)
+        self.known[name] = Base(diff_id("id", name), config, (layer.diff_id,), added)
 
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
         self.pulled.append((name, pull))
-        if name not in self.images:
+        if name not in self.known:
             raise NotFound(f"no such image: {name}")
-        return self.images[name]
+        return self.known[name]
 
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
         self.orders.append(order)
@@ -190,6 +202,19 @@ class FakeWorkshop:
 
     async def abandon(self) -> None:
         return
+
+    def find(self, name: str) -> Base:
+        if name not in self.known:
+            raise NotFound(f"no such image: {name}")
+        return self.known[name]
+
+    def images(self) -> frozenset[str]:
+        return frozenset(base.id for base in self.known.values())
+
+    async def latest(self, name: str) -> str:
+        if name not in self.remote:
+            raise Unavailable(f"no registry for {name}")
+        return self.remote[name]
 
     async def publish(self, image: Finished) -> str:
         self.published.append(image)

@@ -15,6 +15,7 @@ from zonehost.api.routing import Route
 from zonehost.domain.host_config import HostConfig, Ulimit
 from zonehost.domain.reference import parse_reference
 from zonehost.engine.build.prune import prune_builds
+from zonehost.engine.image.names import named_images
 from zonehost.errors import InvalidParameter, Unsupported
 from zonehost.ports.builder import BuildRequest
 
@@ -44,6 +45,15 @@ async def prune_cache(call: Call) -> web.StreamResponse:
     keep = max(call.number(name) for name in _MOST_KEPT)
     pruned = await prune_builds(call.host, all_steps=call.flag("all"), keep=keep)
     return answers.document({"CachesDeleted": list(pruned.keys) or None, "SpaceReclaimed": pruned.space})
+
+
+async def list_stale(call: Call) -> web.StreamResponse:
+    """Our own: what is out of date in the images named, or in all that have a name."""
+    builder = call.host.builder
+    if builder is None:
+        raise Unsupported("this host does not build images")
+    names = call.texts("image") or named_images(call.host)
+    return answers.document(await builder.stale(names, call.text("fresh")))
 
 
 def _request(call: Call) -> BuildRequest:
@@ -119,4 +129,5 @@ def _decode(call: Call, parameter: str, kind: type[T]) -> T:
 ROUTES: Final = (
     Route("POST", "/build", build_image),
     Route("POST", "/build/prune", prune_cache, verb=True),
+    Route("GET", "/zonehost/v1/stale", list_stale),
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from zonehost.ports.build_cache import CachedStep
+from zonehost.ports.provenance import Provenance
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
+_IMAGES: Final = "images"
 _FRESH: Final = 60 * 10**9
 """A step's last use is written down no more often than this, in nanoseconds."""
 
@@ -53,6 +55,30 @@ class CacheFolder:
             self._known().pop(key, None)
             (self._root / key).unlink(missing_ok=True)
 
+    def note(self, provenance: Provenance) -> None:
+        """See `BuildCache.note`."""
+        path = self._provenance(provenance.image)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".new")
+        aside.write_bytes(msgspec.json.encode(provenance))
+        aside.rename(path)
+
+    def provenance(self, image: str) -> Provenance | None:
+        """See `BuildCache.provenance`."""
+        try:
+            return msgspec.json.decode(self._provenance(image).read_bytes(), type=Provenance)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+    def keep_provenance(self, images: Container[str]) -> None:
+        """See `BuildCache.keep_provenance`."""
+        for path in (self._root / _IMAGES).glob("*"):
+            if f"sha256:{path.name}" not in images:
+                path.unlink()
+
+    def _provenance(self, image: str) -> Path:
+        return self._root / _IMAGES / image.removeprefix("sha256:")
+
     def _known(self) -> dict[str, CachedStep]:
         if self._steps is None:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -61,6 +87,8 @@ class CacheFolder:
 
     def _read(self) -> Iterable[tuple[str, CachedStep]]:
         for path in self._root.iterdir():
+            if path.name == _IMAGES:
+                continue
             if not _KEY.fullmatch(path.name):
                 path.unlink()
                 continue

@@ -65,7 +65,7 @@ async def run(
         sources = [address for endpoint in endpoints for address in (endpoint.ipv4, endpoint.ipv6) if address]
         await _listen(attachment, output)
         code = (await ended).code
-        if code != 0:
+        if code != 0 or not order.keep:
             return Ran(code, "", 0)
         upper = f"{host.storage.zone_path(container)}/root/upper"
         covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs)

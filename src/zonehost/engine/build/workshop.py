@@ -16,11 +16,11 @@ from zonehost.engine.image.platform import platform_of
 from zonehost.engine.registry.pull import pull as pull_image
 from zonehost.engine.telling import tell_image
 from zonehost.engine.together import together
-from zonehost.errors import NotFound, SystemFailure
+from zonehost.errors import InvalidParameter, NotFound, SystemFailure
 from zonehost.ports.build_files import BuildFiles
 from zonehost.ports.builder import Tell
 from zonehost.ports.connections import Connections
-from zonehost.ports.registry import Login
+from zonehost.ports.registry import Login, Repository
 from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
 
 
@@ -45,10 +45,26 @@ class EngineWorkshop:
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
         """See `Workshop.base`."""
         if not pull and (found := self._here(name, platform)) is not None:
-            return self._base(found)
+            return self._base(found, name)
         reference = parse_reference(name)
         login = _login(logins, reference)
-        return self._base(await pull_image(self._host, reference, login=login, platform=platform, tell=tell))
+        pulled = await pull_image(self._host, reference, login=login, platform=platform, tell=tell)
+        return self._base(pulled, name)
+
+    def find(self, name: str) -> Base:
+        """See `Workshop.find`."""
+        return self._base(self._host.images.find(name), name)
+
+    def images(self) -> frozenset[str]:
+        """See `Workshop.images`."""
+        return frozenset(image.id for image in self._host.images)
+
+    async def latest(self, name: str) -> str:
+        """See `Workshop.latest`."""
+        reference = parse_reference(name).tagged()
+        repository = Repository(reference.domain, reference.path)
+        found = await self._host.registries.inspect(repository, reference.digest or reference.tag)
+        return found.descriptor.digest
 
     async def run(self, order: RunOrder, started: Callable[[str], None], output: Output) -> Ran:
         """See `Workshop.run`."""
@@ -80,8 +96,17 @@ class EngineWorkshop:
         # An image of another platform under this name is as good as none.
         return image if platform.runs(platform_of(self._host, image)) else None
 
-    def _base(self, image: Image) -> Base:
-        return Base(image.id, self._host.images.config_of(image), image.layers, image.added)
+    def _base(self, image: Image, name: str) -> Base:
+        config = self._host.images.config_of(image)
+        return Base(image.id, config, image.layers, image.added, self._digest(image, name))
+
+    def _digest(self, image: Image, name: str) -> str:
+        try:
+            repository = parse_reference(name).repository
+        except InvalidParameter:
+            return ""
+        names = [parse_reference(tag.name) for tag in self._host.images.tags_of(image.id)]
+        return next((one.digest for one in names if one.digest and one.repository == repository), "")
 
 
 def _login(logins: Mapping[str, Login], reference: Reference) -> Login | None:

@@ -32,3 +32,13 @@ def new_name(repository: str, tag: str) -> Reference | None:
     if tag:
         name = parse_reference(f"{name.repository}:{tag}")
     return name.tagged()
+
+
+def named_images(host: Host) -> tuple[str, ...]:
+    """One name of each image that has any, as people write it, sorted."""
+    found: dict[str, str] = {}
+    for tag in sorted(host.images.tags(), key=lambda tag: tag.name):
+        name = parse_reference(tag.name)
+        if not name.digest:
+            found.setdefault(tag.image, name.familiar)
+    return tuple(sorted(found.values()))
