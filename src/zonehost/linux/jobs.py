@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -94,7 +94,7 @@ async def run(
             return await _value(told, child)
 
 
-async def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[int] = ()) -> AsyncIterator[bytes]:
+async def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[int] = ()) -> AsyncGenerator[bytes]:
     """What a job writes to its first descriptor; `fds` follow that. What the job returns is dropped.
 
     Raises:

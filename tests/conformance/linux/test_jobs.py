@@ -1,0 +1,80 @@
+"""Jobs that answer, fail, take in and give out streams; and that end with whoever wanted them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from zonehost.errors import Conflict, SystemFailure
+from zonehost.linux import jobs
+from zonehost.linux.forkserver import ForkServer
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkServer]:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    running = ForkServer(["stream_jobs"])
+    running.start()
+    yield running
+    await running.close()
+
+
+async def pieces(*data: bytes) -> AsyncIterator[bytes]:
+    for piece in data:
+        yield piece
+
+
+async def test_a_value_comes_back_however_large(server: ForkServer) -> None:
+    assert await jobs.run(server, "stream_jobs:double", "ab" * 500_000) == "ab" * 1_000_000
+
+
+async def test_errors_come_back_as_what_they_are(server: ForkServer) -> None:
+    with pytest.raises(Conflict, match="no, thank you"):
+        await jobs.run(server, "stream_jobs:refuse", None)
+    with pytest.raises(SystemFailure, match="/nowhere: No such file or directory"):
+        await jobs.run(server, "stream_jobs:fail", None)
+    with pytest.raises(SystemFailure, match="status 137"):
+        await jobs.run(server, "stream_jobs:crash", None)
+
+
+async def test_an_archive_goes_in(server: ForkServer) -> None:
+    data = [bytes(100_000)] * 100
+    assert await jobs.run(server, "stream_jobs:count", None, archive=pieces(*data)) == 10_000_000
+    assert await jobs.run(server, "stream_jobs:count", None, archive=pieces()) == 0
+
+
+async def test_a_job_need_not_read_to_the_end(server: ForkServer) -> None:
+    assert (
+        await jobs.run(server, "stream_jobs:stop_reading", None, archive=pieces(b"hello", *[bytes(1 << 20)] * 9))
+        == "hello"
+    )
+
+
+async def test_an_archive_that_breaks_off_ends_the_job(server: ForkServer) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"begun"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await jobs.run(server, "stream_jobs:count", None, archive=broken())
+
+
+async def test_a_stream_comes_out(server: ForkServer) -> None:
+    assert sum([len(chunk) async for chunk in jobs.stream(server, "stream_jobs:produce", 10_000_000)]) == 10_000_000
+
+
+async def test_a_stream_may_end_in_an_error(server: ForkServer) -> None:
+    got = b""
+    with pytest.raises(Conflict, match="no more"):
+        async for chunk in jobs.stream(server, "stream_jobs:produce_and_refuse", None):
+            got += chunk
+    assert got == b"some"
+
+
+async def test_a_stream_that_nobody_reads_ends_its_job(server: ForkServer) -> None:
+    stream = jobs.stream(server, "stream_jobs:produce", 1 << 40)
+    assert await anext(stream)
+    await asyncio.wait_for(stream.aclose(), 10)
