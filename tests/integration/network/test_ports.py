@@ -89,6 +89,20 @@ async def test_udp_answers_and_comes_back(world: World, net: KernelNetworking) -
         asking.close()
 
 
+async def test_a_client_that_never_stops_sending_reaches_each_zone_in_turn(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    asking = world.outside.open_socket(kind=socket.SOCK_DGRAM)
+    asking.sendto(b"too early", (HOST, 5353))
+    for _ in range(2):
+        await world.zone(net, network)
+        zone = await world.zone(net, network, ports={"53/udp": binding("5353")})
+        server = zone.place.serve(53, kind=socket.SOCK_DGRAM)
+        asking.sendto(b"ask", (HOST, 5353))
+        assert server.recv(16) == b"ask"
+        await net.detach(zone.id)
+        asking.sendto(b"nobody", (HOST, 5353))
+
+
 async def test_an_ephemeral_port_and_a_range(world: World, net: KernelNetworking) -> None:
     network = await world.network(net)
     zones = [await web(world, net, network, at=at) for at in ("", "", "9000-9001", "9000-9001")]

@@ -39,23 +39,29 @@ def _listed(table: str, ruleset: str) -> Rules:
     try:
         if ruleset:
             Nftables().run(ruleset)
-        tables = [item.get("table", {}) for item in _asked("list tables")]
-        there = {(item.get("family"), item.get("name")) for item in tables}
         for family in _FAMILIES:
-            if (family, table) in there:
-                for item in _asked(f"list table {family} {table}"):
-                    for kind, body in item.items():
-                        _take(found, family, kind, body)
+            for item in _asked(family, table):
+                for kind, body in item.items():
+                    _take(found, family, kind, body)
     except NftablesError as error:
         raise SystemFailure(f"nftables: {error}") from error
     return {place: sorted(items) for place, items in found.items()}
 
 
-def _asked(command: str) -> list[dict[str, Any]]:
-    # A context's output buffer that a short answer made is too short for a long one (libnftables before 1.0.7 doubles
-    # it once and writes on): each answer gets a context of its own, and none is freed before the process ends.
-    answer: list[dict[str, Any]] = json.loads(Nftables().run(command, json=True))["nftables"]
-    return answer
+def _asked(family: str, table: str) -> list[dict[str, Any]]:
+    """What is in a table; nothing if there is none.
+
+    Tables are asked for one by one: libnftables 1.0.6 corrupts its memory when it lists one with flags as JSON. And
+    each answer gets a context of its own, since an output buffer that a short answer made is too short for a long one.
+    """
+    try:
+        answer = Nftables().run(f"list table {family} {table}", json=True)
+    except NftablesError as error:
+        if "No such file or directory" in str(error):
+            return []
+        raise
+    items: list[dict[str, Any]] = json.loads(answer)["nftables"]
+    return items
 
 
 def _take(found: dict[str, set[str]], family: str, kind: str, body: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from zonehost.domain.host_config import PortBinding
 from zonehost.domain.ipam import DEFAULT_BASES, Base, first_free, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
-from zonehost.drivers.network import firewall, forwarding, plan
+from zonehost.drivers.network import firewall, flows, forwarding, plan
 from zonehost.drivers.network.answering import Answering
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, macvlan_options
@@ -172,6 +172,7 @@ class KernelNetworking:
             await asyncio.gather(
                 self._removal.remove(self._veths(had)), self._tables.change(gone), self._answering.drop(zone)
             )
+            await self._forget_flows(had)
         self._reservations.release(zone)
 
     async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
@@ -238,6 +239,13 @@ class KernelNetworking:
         table = self._names.table
         gone = firewall.changes(table, firewall.without(old, new), add=False)
         await self._tables.change(gone + firewall.changes(table, firewall.without(new, old), add=True))
+        await self._forget_flows(plugs)
+
+    async def _forget_flows(self, plugs: ZonePlugs) -> None:
+        """Datagrams go where the rules say now."""
+        ports = flows.datagrams(plan.published(plugs))
+        if ports:
+            await self._in_thread(flows.forget, ports)
 
     def _ensure(self, network: Network) -> None:
         forwarding.enable(ipv6=network.ipv6)
