@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
-from zonehost.drivers.storage.btrfs.pool import SMALLEST, open_pool
+from zonehost.drivers.storage.btrfs.pool import SMALLEST, Pool, open_pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
 from zonehost.drivers.storage.directory import DirectoryStorage
 from zonehost.linux import mounts
@@ -24,8 +24,15 @@ def directory(root: Path) -> Iterator[Storage]:
 @contextmanager
 def btrfs(root: Path) -> Iterator[Storage]:
     """A managed pool, mounted in the test's own mount namespace."""
+    with open_test_pool(root) as pool:
+        yield BtrfsStorage(pool, Subvolumes(pool.root, pool.descriptor))
+
+
+@contextmanager
+def open_test_pool(root: Path) -> Iterator[Pool]:
+    """A managed pool of the smallest size."""
     pool = open_pool(root, SMALLEST)
     with ExitStack() as undo:
         undo.callback(mounts.detach, os.fspath(pool.root))
         undo.callback(os.close, pool.descriptor)
-        yield BtrfsStorage(pool, Subvolumes(pool.root, pool.descriptor))
+        yield pool

@@ -115,6 +115,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     state: State = State()
     restart_count: int = 0
     platform: str = "linux"
+    origin: str = ""
+    """The id of the snapshot that it was cloned from."""
 
     @property
     def key(self) -> str:

@@ -20,6 +20,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] | None = None
     options: dict[str, str] | None = None
     anonymous: bool = False
+    origin: str = ""
+    """The id of the snapshot that it was cloned from."""
     phase: Phase = Phase.MAKING
 
     @property

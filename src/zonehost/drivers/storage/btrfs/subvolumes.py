@@ -41,9 +41,17 @@ class Subvolumes:
             except FileExistsError:
                 return
 
-    def snapshot(self, source: Path, path: Path, *, readonly: bool = False, place: Path | None = None) -> None:
-        """Make `path` a snapshot of the subvolume `source`, counted in the group of `place`, if one is given."""
-        groups = self._groups(place, None) if place is not None else ()
+    def snapshot(
+        self,
+        source: Path,
+        path: Path,
+        *,
+        readonly: bool = False,
+        place: Path | None = None,
+        within: Path | None = None,
+    ) -> None:
+        """Make `path` a snapshot of the subvolume `source`, counted as what belongs to `place`, if one is given."""
+        groups = self._groups(place, within) if place is not None else ()
         with _directory(path.parent) as parent, _directory(source) as subvolume:
             btrfs.snapshot(subvolume, parent, path.name, readonly=readonly, groups=groups)
 

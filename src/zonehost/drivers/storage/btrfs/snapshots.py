@@ -1,0 +1,152 @@
+"""Snapshots, clones and bases as subvolumes: pool/snapshots/ID/KIND.NAME, read-only, and pool/bases/KEY.
+
+A rollback makes a writable copy aside and exchanges it with the dataset in one step (renameat2(2)), so that there is
+always a whole one in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from zonehost.domain.snapshot import Dataset
+from zonehost.drivers.storage.btrfs.pool import Pool
+from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
+from zonehost.errors import NotFound
+from zonehost.linux import btrfs, libc
+from zonehost.linux.forkserver import ForkServer
+from zonehost.linux.jobs import run
+from zonehost.ports.snapshots import PathChange
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+class BtrfsSnapshots:
+    """`ports.snapshots.Snapshots` on a pool."""
+
+    def __init__(self, pool: Pool, subvolumes: Subvolumes, forks: ForkServer) -> None:
+        self._pool = pool
+        self._subvolumes = subvolumes
+        self._forks = forks
+        self._snapshots = pool.root / "snapshots"
+        self._bases = pool.root / "bases"
+        self._staging = pool.root / "staging"
+        for folder in (self._snapshots, self._bases, self._staging):
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+    async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        """One read-only subvolume a dataset, made in a thread: each waits for the disk."""
+        with our_errors(f"take the snapshot {snapshot}"):
+            await asyncio.to_thread(self._take, snapshot, datasets)
+
+    async def restore(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        """Each dataset is exchanged for a copy of the snapshot's."""
+        for dataset in datasets:
+            with our_errors(f"roll {dataset} back"):
+                await asyncio.to_thread(self._restore, self._held(snapshot, dataset), dataset)
+
+    async def clone(self, snapshot: str, source: Dataset, target: Dataset, *, quota: int = 0, zone: str = "") -> None:
+        """A writable snapshot of the one subvolume in the place of the other."""
+        origin = self._held(snapshot, source) if snapshot else self._place(source)
+        with our_errors(f"clone {source}"):
+            await asyncio.to_thread(self._clone, origin, self._place(target), quota, zone)
+            if target.kind == "zone":
+                log = self._place(target) / "log"
+                await asyncio.to_thread(shutil.rmtree, log)
+                log.mkdir()
+
+    async def compare(self, snapshot: str, other: str, dataset: Dataset) -> tuple[PathChange, ...]:
+        """By a job of its own, which walks both trees."""
+        inner = "root/upper" if dataset.kind == "zone" else "_data"
+        later = self._held(other, dataset) if other else self._place(dataset)
+        places = [str(self._held(snapshot, dataset) / inner), str(later / inner)]
+        found = await run(self._forks, "zonehost.drivers.storage.btrfs.comparison:compare", places)
+        return msgspec.convert(found, tuple[PathChange, ...])
+
+    async def remove(self, snapshot: str) -> None:
+        """Destroy its subvolumes."""
+        with our_errors(f"remove the snapshot {snapshot}"):
+            await asyncio.to_thread(self._remove, self._snapshots / snapshot)
+
+    async def survey(self) -> frozenset[str]:
+        """What has a folder."""
+        return frozenset(entry.name for entry in self._snapshots.iterdir())
+
+    def base(self, key: str) -> bool:
+        """Whether it is there; half-made ones are elsewhere."""
+        return (self._bases / key).exists()
+
+    async def begin_base(self, key: str) -> str:
+        """An empty volume aside; what an earlier attempt left is thrown away."""
+        draft = self._staging / f"base.{key}"
+        with our_errors(f"make the base {key}"):
+            await asyncio.to_thread(self._subvolumes.destroy, draft)
+            self._subvolumes.create(draft)
+            (draft / "_data").mkdir(mode=0o755)
+        return str(draft / "_data")
+
+    async def finish_base(self, key: str) -> None:
+        """A read-only snapshot of the draft in the base's place; the draft goes."""
+        draft = self._staging / f"base.{key}"
+        with our_errors(f"make the base {key}"):
+            await asyncio.to_thread(partial(self._subvolumes.snapshot, draft, self._bases / key, readonly=True))
+            await asyncio.to_thread(self._subvolumes.destroy, draft)
+
+    async def clone_base(self, key: str, volume: str, *, quota: int = 0, zone: str = "") -> None:
+        """A writable snapshot of the base."""
+        with our_errors(f"make the volume {volume}"):
+            place = self._place(Dataset("volume", volume))
+            await asyncio.to_thread(self._clone, self._bases / key, place, quota, zone)
+
+    async def keep_bases(self, keys: Iterable[str]) -> None:
+        """Destroy the others, and every draft."""
+        kept = frozenset(keys)
+        for path in (*self._bases.iterdir(), *self._staging.iterdir()):
+            if path.name not in kept:
+                with our_errors(f"remove {path.name}"):
+                    await asyncio.to_thread(self._subvolumes.destroy, path)
+
+    def _take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        folder = self._snapshots / snapshot
+        folder.mkdir(exist_ok=True)
+        for dataset in datasets:
+            self._subvolumes.snapshot(self._place(dataset), folder / f"{dataset.kind}.{dataset.name}", readonly=True)
+
+    def _restore(self, held: Path, dataset: Dataset) -> None:
+        place = self._place(dataset)
+        copy = self._staging / f"{dataset.kind}.{dataset.name}"
+        self._subvolumes.destroy(copy)
+        self._subvolumes.snapshot(held, copy, place=place)
+        libc.call("renameat2", _AT_FDCWD, bytes(copy), _AT_FDCWD, bytes(place), _RENAME_EXCHANGE)
+        btrfs.sync(self._pool.descriptor)
+        self._subvolumes.destroy(copy)
+
+    def _clone(self, origin: Path, place: Path, quota: int, zone: str) -> None:
+        # One that a crash left may be of another moment.
+        self._subvolumes.destroy(place)
+        self._subvolumes.snapshot(
+            origin, place, place=place, within=self._place(Dataset("zone", zone)) if zone else None
+        )
+        self._subvolumes.limit(place, quota)
+
+    def _remove(self, folder: Path) -> None:
+        if not folder.exists():
+            return
+        for held in folder.iterdir():
+            self._subvolumes.destroy(held)
+        folder.rmdir()
+
+    def _place(self, dataset: Dataset) -> Path:
+        return self._pool.root / f"{dataset.kind}s" / dataset.name
+
+    def _held(self, snapshot: str, dataset: Dataset) -> Path:
+        held = self._snapshots / snapshot / f"{dataset.kind}.{dataset.name}"
+        if not held.exists():
+            raise NotFound(f"the snapshot has nothing of {dataset}")
+        return held

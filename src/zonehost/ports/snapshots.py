@@ -1,0 +1,60 @@
+"""Snapshots and clones of datasets: O(1) in time and space, whatever a dataset holds.
+
+Every verb may be repeated after a crash in the midst of it, and then brings it to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from zonehost.domain.snapshot import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """A path that differs between two states of a dataset."""
+
+    path: str
+    kind: Literal["added", "changed", "deleted"]
+
+
+class Snapshots(Protocol):
+    """The snapshots of one pool."""
+
+    async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        """Keep what the datasets hold, under the id `snapshot`. What a process has written is in it."""
+
+    async def restore(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        """Make the datasets hold again what the snapshot holds; durable on return. Nobody may have them mounted."""
+
+    async def clone(self, snapshot: str, source: Dataset, target: Dataset, *, quota: int = 0, zone: str = "") -> None:
+        """Make `target` a dataset that holds what `source` held in the snapshot, or holds now if `snapshot` is empty.
+
+        `quota` bounds what it writes; that counts for `zone` too. A zone's log is not cloned.
+        """
+
+    async def compare(self, snapshot: str, other: str, dataset: Dataset) -> tuple[PathChange, ...]:
+        """What differs in `other` (empty: now) from `snapshot`, by path."""
+
+    async def remove(self, snapshot: str) -> None:
+        """Forget a snapshot. Idempotent."""
+
+    async def survey(self) -> frozenset[str]:
+        """Ids of which anything is there."""
+
+    def base(self, key: str) -> bool:
+        """Whether there is a read-only base of this key, that volumes can be cloned from."""
+
+    async def begin_base(self, key: str) -> str:
+        """The host path of an empty folder, which is to be filled and then finished as the base `key`."""
+
+    async def finish_base(self, key: str) -> None:
+        """Close the base to writes and publish it."""
+
+    async def clone_base(self, key: str, volume: str, *, quota: int = 0, zone: str = "") -> None:
+        """Make a volume that holds what the base holds."""
+
+    async def keep_bases(self, keys: Iterable[str]) -> None:
+        """Remove every other base. Volumes that were cloned from one do not need it."""

@@ -1,0 +1,147 @@
+"""The suite of the snapshots port, on the real pool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.storage_pools import open_test_pool
+from zonehost.domain.snapshot import Dataset
+from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
+from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
+from zonehost.drivers.storage.btrfs.snapshots import BtrfsSnapshots
+from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
+from zonehost.linux.forkserver import ForkServer
+from zonehost.ports.snapshots import PathChange
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+VOLUME = Dataset("volume", "vol")
+MIB = 1 << 20
+
+
+class World:
+    """A pool with its storage and its snapshots."""
+
+    def __init__(self, pool: Pool, forks: ForkServer) -> None:
+        self.subvolumes = Subvolumes(pool.root, pool.descriptor)
+        self.storage = BtrfsStorage(pool, self.subvolumes)
+        self.snapshots = BtrfsSnapshots(pool, self.subvolumes, forks)
+        self.root = pool.root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private_mounts() -> None:
+    enter_private_mounts()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    with open_test_pool(tmp_path) as pool:
+        forks = ForkServer()
+        forks.start()
+        yield World(pool, forks)
+        await forks.close()
+
+
+async def test_a_snapshot_keeps_what_was_written_and_a_rollback_brings_it_back(world: World) -> None:
+    file = Path(await world.storage.create_volume("vol", options={"size": "9m"})) / "file"
+    file.write_text("one")
+    await world.snapshots.take("s1", [VOLUME])
+    file.write_text("two")
+    await world.snapshots.take("s2", [VOLUME])
+    file.write_text("three")
+    for _ in range(2):
+        await world.snapshots.restore("s1", [VOLUME])
+        assert file.read_text() == "one"
+    await world.snapshots.restore("s2", [VOLUME])
+    assert file.read_text() == "two"
+    assert list((world.root / "staging").iterdir()) == []
+    assert (await world.storage.volume_usage(["vol"]))["vol"].quota == 9 * MIB
+
+
+async def test_a_limit_holds_after_a_rollback(world: World) -> None:
+    volume = Path(await world.storage.create_volume("vol", options={"size": "4m"}))
+    await world.snapshots.take("s1", [VOLUME])
+    await world.snapshots.restore("s1", [VOLUME])
+    with pytest.raises(OSError, match="quota"), (volume / "file").open("wb", buffering=0) as file:
+        for _ in range(64):
+            file.write(os.urandom(MIB // 4))
+
+
+async def test_a_clone_is_private_and_has_its_own_limit(world: World) -> None:
+    source = Path(await world.storage.create_volume("vol", options={}))
+    (source / "file").write_bytes(os.urandom(3 * MIB))
+    await world.snapshots.clone("", VOLUME, Dataset("volume", "two"), quota=2 * MIB)
+    copy = Path(world.storage.volume_path("two"))
+    assert (copy / "file").read_bytes() == (source / "file").read_bytes()
+    (copy / "file").write_text("mine")
+    assert (source / "file").stat().st_size == 3 * MIB
+    with pytest.raises(OSError, match="quota"), (copy / "more").open("wb", buffering=0) as file:
+        for _ in range(16):
+            file.write(os.urandom(MIB // 4))
+
+
+async def test_a_clone_of_a_zone_has_its_files_and_an_empty_log(world: World) -> None:
+    zone = Path(await world.storage.create_zone("aa"))
+    (zone / "root/upper/file").write_text("kept")
+    (zone / "log/log").write_text("told")
+    await world.snapshots.take("s1", [Dataset("zone", "aa")])
+    await world.snapshots.clone("s1", Dataset("zone", "aa"), Dataset("zone", "bb"))
+    clone = Path(world.storage.zone_path("bb"))
+    assert (clone / "root/upper/file").read_text() == "kept"
+    assert list((clone / "log").iterdir()) == []
+
+
+async def test_a_comparison_names_what_was_added_changed_and_deleted(world: World) -> None:
+    volume = Path(await world.storage.create_volume("vol", options={}))
+    for name in ("same", "changed", "deleted"):
+        (volume / name).write_text("text")
+    (volume / "folder").mkdir()
+    await world.snapshots.take("s1", [VOLUME])
+    (volume / "changed").write_text("TEXT")
+    (volume / "deleted").unlink()
+    (volume / "folder" / "new").write_text("")
+    await world.snapshots.take("s2", [VOLUME])
+    (volume / "later").write_text("")
+    wanted = (
+        PathChange("/changed", "changed"),
+        PathChange("/deleted", "deleted"),
+        PathChange("/folder", "changed"),
+        PathChange("/folder/new", "added"),
+    )
+    assert await world.snapshots.compare("s1", "s2", VOLUME) == wanted
+    assert await world.snapshots.compare("s1", "", VOLUME) == (*wanted, PathChange("/later", "added"))
+
+
+async def test_a_base_is_made_once_and_cloned_often(world: World) -> None:
+    folder = Path(await world.snapshots.begin_base("key"))
+    (folder / "file").write_text("base")
+    assert not world.snapshots.base("key")
+    await world.snapshots.finish_base("key")
+    assert world.snapshots.base("key")
+    for name in ("one", "two"):
+        await world.snapshots.clone_base("key", name)
+        assert (Path(world.storage.volume_path(name)) / "file").read_text() == "base"
+    await world.snapshots.keep_bases([])
+    assert not world.snapshots.base("key")
+    assert (Path(world.storage.volume_path("one")) / "file").read_text() == "base"
+
+
+async def test_removal_is_complete_and_may_be_repeated(world: World) -> None:
+    await world.storage.create_volume("vol", options={})
+    await world.snapshots.take("s1", [VOLUME])
+    assert await world.snapshots.survey() == {"s1"}
+    for _ in range(2):
+        await world.snapshots.remove("s1")
+    assert await world.snapshots.survey() == frozenset()
+
+
+async def test_what_is_made_inside_a_dataset_goes_with_it(world: World) -> None:
+    volume = Path(await world.storage.create_volume("vol", options={}))
+    world.subvolumes.create(volume / "inner")
+    world.subvolumes.create(volume / "inner" / "most")
+    await world.storage.remove_volume("vol")
+    assert (await world.storage.survey())[1] == frozenset()
