@@ -1,0 +1,130 @@
+"""The resolver without sockets: questions read, names found, answers that fit, junk."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zonehost.drivers.network.resolver import wire
+from zonehost.drivers.network.resolver.views import Directory, Place, Zone
+from zonehost.drivers.network.resolver.wire import Malformed, answer, read_question, same_question, truncated
+
+
+def query(name: str, kind: int = wire.A, *, edns: int = 0, identity: bytes = b"\x12\x34") -> bytes:
+    options = b"\0" + struct.pack("!HHIH", wire.OPT, edns, 0, 0) if edns else b""
+    head = identity + struct.pack("!HHHHH", 0x0100, 1, 0, 0, 1 if edns else 0)
+    return head + wire.name_value(name) + struct.pack("!HH", kind, 1) + options
+
+
+def place(network: str = "n1", *names: str, ipv4: str = "10.0.0.2", **fields: str) -> Place:
+    return Place(network, f"{network}-name", names, ipv4=ipv4, **fields)  # type: ignore[arg-type]
+
+
+def test_a_question_is_read_in_lower_case_with_its_size() -> None:
+    question = read_question(query("Web.Example", wire.AAAA, edns=4096))
+    assert (question.name, question.kind, question.internet) == ("web.example", wire.AAAA, True)
+    assert (question.size, question.edns) == (4096, True)
+    assert read_question(query("web")).size == wire.PLAIN_SIZE
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        query("web")[:11],
+        query("web")[:14],
+        query("web")[:-1],
+        b"\0\0\x80\0" + query("web")[4:],
+        query("web")[:4] + b"\0\2" + query("web")[6:],
+        query("web")[:12] + b"\xc0\x0c\0\1\0\1",
+    ],
+)
+def test_what_is_no_question_is_said_so(broken: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_question(broken)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_do_more_than_be_malformed(data: bytes) -> None:
+    try:
+        question = read_question(data)
+    except Malformed:
+        return
+    assert len(answer(question, [b"\1\2\3\4"] * 200)) + 2 <= question.size
+
+
+def test_an_answer_repeats_the_question_to_the_letter() -> None:
+    asked = query("WeB", edns=1232)
+    reply = asked[:2] + answer(read_question(asked), [b"\x0a\0\0\2"])
+    assert same_question(asked, reply)
+    assert b"WeB" in reply
+    assert reply.count(b"\x0a\0\0\2") == 1
+    assert reply[3] & 0x0F == wire.NO_ERROR
+
+
+def test_an_answer_that_does_not_fit_is_cut_and_marked() -> None:
+    question = read_question(query("web"))
+    values = [bytes((10, 0, 0, n)) for n in range(100)]
+    short = answer(question, values)
+    whole = answer(question, values, limit=wire.LARGEST)
+    assert len(short) + 2 <= wire.PLAIN_SIZE
+    assert (short[0] & 2, whole[0] & 2) == (2, 0)
+    assert int.from_bytes(whole[4:6], "big") == 100
+    assert truncated(b"\x12\x34" + whole, query("web"))[2] & 2
+
+
+def test_a_reply_to_another_question_does_not_count() -> None:
+    asked = query("web")
+    right = b"\x12\x34" + answer(read_question(asked), [])
+    assert same_question(asked, right)
+    assert not same_question(asked, b"\x12\x35" + right[2:])
+    assert not same_question(asked, query("web"))
+    assert not same_question(asked, b"\x12\x34" + answer(read_question(query("wab")), []))
+    assert not same_question(asked, b"\x12\x34")
+
+
+def test_a_zone_sees_the_names_of_its_own_networks() -> None:
+    directory = Directory()
+    directory.put(Zone("a", (place("n1", "web", "WWW"),)))
+    directory.put(Zone("b", (place("n1", "db", ipv4="10.0.0.3"), place("n2", "db", ipv4="10.1.0.3"))))
+    directory.put(Zone("c", (place("n2", "cache", ipv4="10.1.0.4"),)))
+    assert directory.look_up("b", "www", wire.A) == [bytes((10, 0, 0, 2))]
+    assert directory.look_up("a", "db", wire.A) == [bytes((10, 0, 0, 3))]
+    assert directory.look_up("c", "db.n2-name", wire.A) == [bytes((10, 1, 0, 3))]
+    assert directory.look_up("a", "cache", wire.A) is None
+    assert directory.look_up("a", "db", wire.AAAA) == []
+    assert directory.look_up("nobody", "db", wire.A) is None
+
+
+def test_reverse_names() -> None:
+    directory = Directory()
+    directory.put(Zone("a", (place("n1", "web", ipv6="fd00::2"),)))
+    for address in ("10.0.0.2", "fd00::2"):
+        [value] = directory.look_up("a", wire.reverse_name(address), wire.PTR) or []
+        assert value == wire.name_value("web.n1-name")
+    directory.put(Zone("b", (place("n1", "x" * 64, ipv4="10.0.0.9"),)))
+    assert directory.look_up("a", wire.reverse_name("10.0.0.9"), wire.PTR) is None
+
+
+def test_what_is_dropped_is_gone_and_shared_names_stay() -> None:
+    directory = Directory()
+    directory.put(Zone("a", (place("n1", "app"),)))
+    directory.put(Zone("b", (place("n1", "app", ipv4="10.0.0.3"),)))
+    directory.put(Zone("b", (place("n1", "app", ipv4="10.0.0.4"),)))
+    assert directory.look_up("a", "app", wire.A) == [bytes((10, 0, 0, 2)), bytes((10, 0, 0, 4))]
+    directory.drop("b")
+    directory.drop("b")
+    assert directory.look_up("a", "app", wire.A) == [bytes((10, 0, 0, 2))]
+    directory.drop("a")
+    assert directory.zones == {}
+
+
+def test_links_are_names_of_one_zone_only() -> None:
+    directory = Directory()
+    directory.put(Zone("a", (place("n1", "web", links=(("db", "postgres"),)),)))  # type: ignore[arg-type]
+    directory.put(Zone("b", (place("n1", "postgres", ipv4="10.0.0.3"),)))
+    assert directory.look_up("a", "db", wire.A) == [bytes((10, 0, 0, 3))]
+    assert directory.look_up("b", "db", wire.A) is None
