@@ -55,8 +55,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The path of the zone's standard input, a pipe of the daemon's; empty for a terminal or none."""
     neighbours: dict[str, Neighbour]
     """By zone id, all that the blueprint's namespaces name."""
-    hidden: str = ""
-    """The v2 tree of a hybrid machine, which crun must not see."""
+    unified: str
+    """Where the v2 tree is mounted."""
+    group: str
+    """The zone's group in it."""
+    hybrid: bool
+    """Whether v1 hierarchies hold the controllers."""
 
 
 msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has to find out what a Plan is
@@ -112,7 +116,7 @@ class _Birth:
             nodes=tuple(map(stage.node, devices)) if identity is not None else (),
             shm="" if shm is None else stage.put(shm),
             mqueue=self._mqueue(stage) if identity is not None else "",
-            hybrid=bool(plan.hidden),
+            hybrid=plan.hybrid,
         )
         folder = ZoneFolder(plan.folder, f"{plan.crun_root}/{blueprint.id}")
         with open(folder.config, "wb") as file:
@@ -127,12 +131,24 @@ class _Birth:
                 input=self._input,
             )
         )
-        if plan.hidden:
-            mounts.detach(plan.hidden)
+        self._hide_cgroups()
         if self._holder:
             os.waitpid(self._holder, 0)
         self._report.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
         self._become_keeper(folder, stage.program(conmon.CRUN))
+
+    def _hide_cgroups(self) -> None:
+        """Leave what crun and conmon need of the v2 tree, and no more.
+
+        crun refuses a hybrid tree. conmon would watch the zone's memory.events, at an inotify instance a zone, of which
+        a user has 128 (inotify(7)); how a zone ended is asked of the group itself, so conmon is not to find the file.
+        """
+        if self._plan.hybrid:
+            mounts.detach(self._plan.unified)
+        elif self._blueprint.namespaces.cgroup == "private":
+            group = mounts.clone(self._plan.group)
+            mounts.place(group, self._plan.unified)
+            os.close(group)
 
     def _seccomp(self) -> str:
         profile = self._blueprint.seccomp

@@ -59,7 +59,7 @@ class ZoneRuntime:
         for folder in (machine, f"{machine}/stage"):
             Path(folder).mkdir(mode=0o711, parents=True, exist_ok=True)
         hidden = hierarchies.unified if hierarchies.legacy else ""
-        self._nursery = Nursery(forks, self._root, machine, hidden)
+        self._nursery = Nursery(forks, self._root, machine, hierarchies)
         self._executions = Executions(forks, self._root.crun, hidden)
         self._devices = DeviceFilter()
         self._endings = Endings()

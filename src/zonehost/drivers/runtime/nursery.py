@@ -18,6 +18,7 @@ from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.jobs import admit, failure, hear
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.pipes import pipe
+from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Part
 from zonehost.linux.forkserver import Child, ForkServer
 from zonehost.ports.runtime import Plumb
@@ -28,15 +29,15 @@ _JOB = "zonehost.drivers.runtime.birth:run"
 class Nursery:
     """Bears zones of one instance.
 
-    `machine` is the folder that all instances of this machine share; `hidden` is the v2 tree of a hybrid machine.
+    `machine` is the folder that all instances of this machine share.
     """
 
-    def __init__(self, forks: ForkServer, root: RunRoot, machine: str, hidden: str) -> None:
+    def __init__(self, forks: ForkServer, root: RunRoot, machine: str, hierarchies: Hierarchies) -> None:
         self._forks = forks
         self._root = root
         self._ids = f"{machine}/ids"
         self._stage = f"{machine}/stage"
-        self._hidden = hidden
+        self._hierarchies = hierarchies
 
     async def bear(
         self, blueprint: Blueprint, group: Group, plumb: Plumb | None, neighbours: Mapping[str, Zone]
@@ -56,7 +57,9 @@ class Nursery:
             ids=self._ids,
             stdin="",
             neighbours=neighbour_zones,
-            hidden=self._hidden,
+            unified=self._hierarchies.unified,
+            group=group.part(Part.ZONE),
+            hybrid=bool(self._hierarchies.legacy),
         )
         zone = await self._with_input(plan, folder, group, plumb)
         zone.settling = asyncio.ensure_future(_settle(group, zone.record.keeper))
