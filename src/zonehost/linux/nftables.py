@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import subprocess
 from types import TracebackType
 from typing import Final
 
@@ -21,11 +23,12 @@ class NftablesError(Exception):
 class Nftables:
     """A libnftables context: one netlink socket in the network namespace of the calling thread.
 
-    Not for two threads at once.
+    Not for two threads at once. Contexts of one process share symbol tables that the end of any of them frees: have one
+    a process, or do not free one before the last is done with.
     """
 
     def __init__(self) -> None:
-        library = _load()
+        library = load_library()
         self._library = library
         self._context = ctypes.c_void_p(library.nft_ctx_new(0))
         if not self._context.value:
@@ -62,7 +65,12 @@ class Nftables:
         return output.decode()
 
 
-def _load() -> ctypes.CDLL:
+def load_library() -> ctypes.CDLL:
+    """The library, with the types of what is used of it.
+
+    Raises:
+        NftablesError: it is not installed.
+    """
     try:
         library = ctypes.CDLL(_LIBRARY, use_errno=True)
     except OSError as error:
@@ -80,3 +88,13 @@ def _load() -> ctypes.CDLL:
     library.nft_ctx_get_error_buffer.argtypes = [context]
     library.nft_run_cmd_from_buffer.argtypes = [context, ctypes.c_char_p]
     return library
+
+
+def version() -> tuple[int, ...]:
+    """The version of the nft command, which comes with the library; (0,) if there is none."""
+    try:
+        printed = subprocess.run(["nft", "--version"], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return (0,)
+    found = re.search(r"v(\d+(?:\.\d+)+)", printed)
+    return tuple(map(int, found[1].split("."))) if found else (0,)

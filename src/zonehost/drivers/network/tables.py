@@ -20,12 +20,12 @@ from zonehost.errors import SystemFailure
 from zonehost.linux.netlink import Channel
 from zonehost.linux.netlink_sets import NETFILTER, Change, commit
 from zonehost.linux.netlink_tables import TableMonitor, count_rules
-from zonehost.linux.nftables import Nftables, NftablesError
+from zonehost.linux.nftables import Nftables, NftablesError, version
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_GUARD: Final = """table inet {table}-guard {{
+_GUARD: Final = """table inet {table}/guard {{
 	flags owner
 	chain kept {{
 		type nat hook postrouting priority 200; policy accept;
@@ -33,6 +33,10 @@ _GUARD: Final = """table inet {table}-guard {{
 	}}
 }}
 """
+
+_LISTS_FLAGS: Final = (1, 1)
+"""nft and libnftables that can list a table with flags as JSON; older ones, 1.0.6 of Debian 12 among them, corrupt their
+memory over it, so that everyone who lists the ruleset would crash: there, no guard is made."""
 
 
 class Tables:
@@ -150,7 +154,8 @@ class Tables:
     def _run(self, commands: str) -> None:
         if self._nftables is None:
             self._nftables = Nftables()
-            self._nftables.run(_GUARD.format(table=self._table))
+            if version() >= _LISTS_FLAGS:
+                self._nftables.run(_GUARD.format(table=self._table))
         self._nftables.run(commands)
 
     def _commit(self, changes: Sequence[Change]) -> None:
