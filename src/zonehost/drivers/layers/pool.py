@@ -111,8 +111,9 @@ class LayerPool:
 
     async def remove(self, diff_id: str) -> None:
         """Remove it. Idempotent."""
-        if self._facts.pop(diff_id, None) is None:
+        if not Path(self.folder(diff_id)).exists():
             return
+        self._facts.pop(diff_id, None)
         self._unsafe.discard(diff_id)
         for key in [key for key in self._completions if key[1] == diff_id]:
             del self._completions[key]

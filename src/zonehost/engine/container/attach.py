@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zonehost.domain.container import Status
 from zonehost.engine.container.attachments import Attachment
 from zonehost.engine.container.log_path import log_path
+from zonehost.engine.container.running import check_stays
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
 from zonehost.errors import Conflict
@@ -50,6 +51,7 @@ async def attach(host: Host, ref: str, request: AttachRequest) -> Attachment:
     )
     if request.stream:
         async with zone.lock:
+            check_stays(zone)
             if zone.record.state.status is Status.RUNNING:
                 attachment.connect(await host.runtime.attach(zone.id))
             else:

@@ -43,6 +43,8 @@ def asked_endpoints(
         if asked:
             raise InvalidParameter(SHARED)
         return {}
+    if config.network_disabled:
+        return {}
     primary = _known_name(host, network_name(host_config.network_mode))
     wanted = {_known_name(host, name): settings for name, settings in asked.items()}
     settings = {primary: wanted.pop(primary, None) or wanted.pop("default", None) or EndpointSettings(), **wanted}
@@ -50,6 +52,8 @@ def asked_endpoints(
         raise InvalidParameter(PRIVATE if primary == "none" else SHARED)
     endpoints = {name: endpoint_of(host, name, given) for name, given in settings.items()}
     if config.mac_address:
+        if primary in ("host", "none"):
+            raise InvalidParameter("conflicting options: mac-address and the network mode")
         mac = checked_mac(config.mac_address)
         if endpoints[primary].asked_mac not in ("", mac):
             raise InvalidParameter("the container-wide MAC address must match the endpoint-specific MAC address")

@@ -10,7 +10,7 @@ import msgspec
 
 from zonehost.domain.blueprint import ExecPlan
 from zonehost.domain.config import Config, Healthcheck
-from zonehost.domain.container import Container, Health, Probe
+from zonehost.domain.container import Container, Health, Probe, Status
 from zonehost.domain.identity import new_id
 from zonehost.domain.signals import SIGKILL
 from zonehost.engine.container.exec_plan import plan_exec
@@ -96,8 +96,10 @@ async def _watch(host: Host, zone: Zone, schedule: _Schedule) -> None:
     while zone.record.state.running:
         starting = _starting(host, zone.record, schedule)
         await host.clock.sleep((schedule.start_interval if starting else schedule.interval) / _SECOND)
-        if zone.record.state.pid == 0:
+        if not zone.record.state.running:
             return
+        if zone.record.state.status is Status.PAUSED:
+            continue
         starting = _starting(host, zone.record, schedule)
         probe = await _probe(host, zone, schedule)
         _note(host, zone, probe, starting=starting, retries=schedule.retries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from zonehost.domain.identity import checked_name
+from zonehost.engine.container.running import check_stays
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
 from zonehost.errors import InvalidParameter, ZonehostError
@@ -22,6 +23,7 @@ async def rename(host: Host, ref: str, name: str) -> None:
         raise InvalidParameter("Neither old nor new names may be empty")
     new = checked_name(name)
     async with zone.lock:
+        check_stays(zone)
         old = zone.record.name
         if new == old:
             raise InvalidParameter("Renaming a container with the same name as its current name")

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from zonehost.domain.container import Status
+from zonehost.domain.phase import Phase
 from zonehost.engine.state.zone import Zone
-from zonehost.errors import Conflict
+from zonehost.errors import Conflict, NotFound
+
+
+def check_stays(zone: Zone) -> None:
+    """Whether it is still there, now that its lock is held.
+
+    Raises:
+        NotFound: it was removed, or is on its way out.
+    """
+    if zone.record.phase is not Phase.WHOLE:
+        raise NotFound(f"No such container: {zone.record.name}")
 
 
 def check_running(zone: Zone) -> None:

@@ -9,6 +9,7 @@ from zonehost.domain.network import Network
 from zonehost.domain.phase import Phase
 from zonehost.engine.container.endpoints import plugs_of
 from zonehost.engine.host import Host
+from zonehost.engine.image.sweep import layers_in_use
 from zonehost.ports.audit import Expected, Finding, Trouble
 from zonehost.ports.network import ZonePlugs
 
@@ -73,7 +74,7 @@ async def _datasets(host: Host, busy: frozenset[str]) -> list[Finding]:
 
 async def _layers(host: Host) -> list[Finding]:
     there = await host.layers.listed()
-    needed = host.images.layers_in_use() | {layer for record in host.containers.records() for layer in record.layers}
+    needed = layers_in_use(host)
     found = [Finding(trouble=Trouble.LOSS, kind="layer", name=layer) for layer in sorted(needed - there)]
     async with host.images.sweeping() as quiet:
         if quiet:

@@ -6,7 +6,7 @@ import logging
 
 from zonehost.engine.doctor.examine import examine, running_plugs, whole_networks
 from zonehost.engine.host import Host
-from zonehost.engine.image.sweep import sweep_layers
+from zonehost.engine.image.sweep import layers_in_use
 from zonehost.engine.telling import tell_daemon
 from zonehost.errors import ZonehostError
 from zonehost.ports.audit import Finding, Trouble
@@ -28,7 +28,6 @@ async def repair(host: Host) -> tuple[Finding, ...]:
             await _mend(host, finding)
         except ZonehostError as error:
             log.error("%s %s %s: %s", finding.trouble, finding.kind, finding.name, error)
-    await sweep_layers(host, [f.name for f in before if f.kind == "layer" and f.trouble is Trouble.ORPHAN])
     after = await examine(host)
     tell_daemon(host, "repair", found=str(len(before)), left=str(len(after)))
     return after
@@ -42,8 +41,16 @@ async def _mend(host: Host, finding: Finding) -> None:
             await host.storage.remove_zone(finding.name)
         case Trouble.ORPHAN, "volume":
             await host.storage.remove_volume(finding.name)
+        case Trouble.ORPHAN, "layer":
+            await _remove_layer(host, finding.name)
         case Trouble.STRAY, "process":
             await host.runtime.expel(finding.zone, int(finding.name))
         case _:
             return
     log.warning("mended: %s %s %s", finding.trouble, finding.kind, finding.name)
+
+
+async def _remove_layer(host: Host, diff_id: str) -> None:
+    async with host.images.sweeping() as quiet:
+        if quiet and diff_id not in layers_in_use(host):
+            await host.layers.remove(diff_id)

@@ -16,13 +16,19 @@ async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:
     async with host.images.sweeping() as may:
         if not may:
             return 0
-        in_use = host.images.layers_in_use()
-        in_use.update(layer for record in host.containers.records() for layer in record.layers)
-        if host.build_cache is not None:
-            in_use.update(host.build_cache.layers())
+        in_use = layers_in_use(host)
         for diff_id in candidates:
             layer = host.layers.get(diff_id)
             if layer is not None and diff_id not in in_use:
                 await host.layers.remove(diff_id)
                 freed += layer.size
     return freed
+
+
+def layers_in_use(host: Host) -> set[str]:
+    """Layers that an image, a container or a cached step of a build stands on."""
+    in_use = host.images.layers_in_use()
+    in_use.update(layer for record in host.containers.records() for layer in record.layers)
+    if host.build_cache is not None:
+        in_use.update(host.build_cache.layers())
+    return in_use

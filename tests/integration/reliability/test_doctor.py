@@ -1,0 +1,180 @@
+"""`zonehost doctor` finds each kind of orphan and loss that somebody makes, and mends what can be mended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.rig import COMMAND, Daemon
+from zonehost.linux.cgroup import discover
+
+MakeDaemon = Callable[..., Daemon]
+NOBODY = "fee1dead" * 8
+
+
+@pytest.fixture
+def own(new_daemon: MakeDaemon) -> Daemon:
+    daemon = new_daemon("--storage-driver", "directory")
+    daemon.zonehost("bootstrap", "busybox")
+    daemon.docker("network", "create", "net")
+    daemon.docker("run", "-d", "--name", "web", "--network", "net", "-p", "80", "busybox", "sleep", "1000")
+    return daemon
+
+
+@pytest.fixture
+def undo() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def doctor(daemon: Daemon, *options: str) -> tuple[int, list[tuple[str, str]]]:
+    """The exit status, and trouble and kind of each finding, each once."""
+    words = [
+        *("--data-root", str(daemon.instance.data_root)),
+        *("--run-root", str(daemon.instance.run_root)),
+        *("--name", daemon.instance.name),
+        *("--storage-driver", "directory"),
+    ]
+    done = subprocess.run(
+        [str(COMMAND), "doctor", "--json", *words, *options],
+        capture_output=True,
+        text=True,
+        env=daemon.environment,
+        timeout=60,
+    )
+    assert done.stdout, done.stderr
+    findings: list[dict[str, Any]] = json.loads(done.stdout)
+    return done.returncode, sorted({(finding["trouble"], finding["kind"]) for finding in findings})
+
+
+def container(daemon: Daemon) -> str:
+    return daemon.docker("inspect", "-f", "{{.Id}}", "web")
+
+
+def mark(daemon: Daemon) -> str:
+    return hashlib.sha256(daemon.instance.name.encode()).hexdigest()[:5]
+
+
+def plant_a_stray_process(daemon: Daemon, undo: ExitStack) -> None:
+    stray = subprocess.Popen(["sleep", "1000"])
+    undo.callback(stray.wait)
+    undo.callback(stray.kill)
+    group = Path(discover().unified, "zonehost", daemon.instance.name, container(daemon), "zone")
+    (group / "cgroup.procs").write_text(str(stray.pid))
+
+
+def plant_a_cgroup(daemon: Daemon, undo: ExitStack) -> None:
+    for root in discover().roots:
+        Path(root, "zonehost", daemon.instance.name, NOBODY).mkdir()
+
+
+def plant_a_folder(daemon: Daemon, undo: ExitStack) -> None:
+    (daemon.instance.run_root / "zones" / NOBODY).mkdir()
+
+
+def plant_datasets(daemon: Daemon, undo: ExitStack) -> None:
+    (daemon.instance.data_root / "zones" / NOBODY / "root").mkdir(parents=True)
+    (daemon.instance.data_root / "volumes" / "nobodys" / "_data").mkdir(parents=True)
+
+
+def plant_a_layer(daemon: Daemon, undo: ExitStack) -> None:
+    layers = daemon.instance.data_root / "layers"
+    shutil.copytree(next(layers.iterdir()), layers / NOBODY, symlinks=True)
+
+
+def plant_a_link(daemon: Daemon, undo: ExitStack) -> None:
+    peer = f"{daemon.instance.name[-8:]}p"
+    command = ["ip", "link", "add", f"zv{mark(daemon)}deadbeef", "type", "veth", "peer", "name", peer]
+    subprocess.run(command, check=True)
+
+
+def delete_the_bridge(daemon: Daemon, undo: ExitStack) -> None:
+    network = daemon.docker("network", "inspect", "-f", "{{.Id}}", "net")
+    subprocess.run(["ip", "link", "delete", f"zb{mark(daemon)}{network[:8]}"], check=True)
+
+
+def remove_the_dataset(daemon: Daemon, undo: ExitStack) -> None:
+    daemon.docker("create", "--name", "lost", "busybox")
+    lost = daemon.docker("inspect", "-f", "{{.Id}}", "lost")
+    shutil.rmtree(daemon.instance.data_root / "zones" / lost)
+
+
+Plant = Callable[[Daemon, ExitStack], None]
+PLANTS: list[tuple[Plant, list[tuple[str, str]]]] = [
+    (plant_a_stray_process, [("stray", "process")]),
+    (plant_a_cgroup, [("orphan", "cgroup")]),
+    (plant_a_folder, [("orphan", "folder")]),
+    (plant_datasets, [("orphan", "dataset"), ("orphan", "volume")]),
+    (plant_a_layer, [("orphan", "layer")]),
+    (plant_a_link, [("orphan", "link")]),
+    (delete_the_bridge, [("loss", "bridge")]),
+]
+
+
+def test_all_kinds_are_found_mended_and_then_nothing_is_said(own: Daemon, undo: ExitStack) -> None:
+    assert doctor(own) == (0, [])
+    for plant, expected in PLANTS:
+        plant(own, undo)
+        status, found = doctor(own)
+        assert status == 1, plant.__name__
+        assert set(expected) <= set(found), plant.__name__
+        assert doctor(own, "--repair") == (0, []), plant.__name__
+        assert doctor(own) == (0, []), plant.__name__
+    assert own.docker("exec", "web", "echo", "lives") == "lives"
+
+
+def test_a_lost_dataset_is_named(own: Daemon, undo: ExitStack) -> None:
+    remove_the_dataset(own, undo)
+    assert doctor(own) == (1, [("loss", "dataset")])
+
+
+def test_it_works_while_the_daemon_is_down(own: Daemon, undo: ExitStack) -> None:
+    own.kill()
+    assert doctor(own) == (0, [])
+    plant_datasets(own, undo)
+    plant_a_cgroup(own, undo)
+    delete = ["nft", "delete", "table", "inet", f"zonehost-{own.instance.name}"]
+    subprocess.run(delete, check=True)
+    status, found = doctor(own)
+    assert status == 1
+    assert {("orphan", "dataset"), ("orphan", "cgroup"), ("loss", "firewall")} <= set(found)
+    assert doctor(own, "--repair") == (0, [])
+    own.start()
+    assert own.docker("exec", "web", "echo", "lives") == "lives"
+
+
+def test_a_killed_keeper_is_found_while_the_daemon_is_down_and_settled_when_it_comes(
+    own: Daemon, undo: ExitStack
+) -> None:
+    keeper_of = Path(discover().unified, "zonehost", own.instance.name, container(own), "keeper", "cgroup.procs")
+    own.kill()
+    os.kill(int(keeper_of.read_text()), signal.SIGKILL)
+    status, found = doctor(own)
+    assert status == 1
+    assert ("loss", "keeper") in found
+    own.start()
+    assert doctor(own) == (0, [])
+    assert own.docker("inspect", "-f", "{{.State.Running}}", "web") == "false"
+
+
+def test_zone_show_lists_what_the_zone_owns(own: Daemon) -> None:
+    shown = json.loads(own.zonehost("zone", "show", "web", "--json"))
+    assert [process["command"] for process in shown["processes"]] == ["sleep 1000"]
+    assert len(shown["keeper"]) == 1
+    assert set(shown["namespaces"]) == {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"}
+    assert any(mount.startswith("/ overlay ") for mount in shown["mounts"])
+    assert shown["cgroups"]
+    assert shown["addresses"]
+    assert shown["ports"]
+    assert any("ports4" in line for line in shown["network"])
+    assert Path(shown["log"]).exists()
