@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     zones.add_argument("--default-shm-size", type=int, metavar="BYTES", help="size of /dev/shm (67108864)")
     zones.add_argument("--stop-timeout", type=int, metavar="SECONDS", help="from stop signal to SIGKILL (10)")
     zones.add_argument("--init", action="store_true", default=None, help="run an init as process 1 of each zone")
+    links = parser.add_argument_group("networks")
+    links.add_argument("--publish", metavar="WHERE", help="where ports answer by default: all or loopback (all)")
+    links.add_argument(
+        "--default-address-pool", action="append", metavar="base=SUBNET,size=N", help="networks' subnets; repeatable"
+    )
+    links.add_argument("--allow-metadata", action="store_true", default=None, help="let zones reach 169.254.169.254")
     images = parser.add_argument_group("registries and builds")
     images.add_argument("--registry-mirror", action="append", metavar="URL", help="asked first; repeatable")
     images.add_argument("--insecure-registry", action="append", metavar="HOST", help="may speak plain HTTP; repeatable")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,6 +17,7 @@ import msgspec
 from zonehost.domain.durations import parse_duration
 from zonehost.domain.host_config import HostConfig, Ulimit
 from zonehost.domain.host_config_check import storage_quota
+from zonehost.domain.ipam import Base
 from zonehost.errors import InvalidParameter
 
 FILE: Final = Path("/etc/zonehost/config.toml")
@@ -50,6 +52,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", f
     default_shm_size: int = 64 << 20
     stop_timeout: int = 10
     init: bool = False
+    publish: Literal["all", "loopback"] = "all"
+    """Where a published port answers that names no host address: on all of the host's, or on 127.0.0.1 only."""
+    default_address_pool: tuple[str, ...] = ()
+    """Blocks that networks without a subnet are cut from, as Docker writes them: `base=10.10.0.0/16,size=24`."""
+    allow_metadata: bool = False
+    """Whether zones may reach the cloud's metadata service (169.254.169.254)."""
     registry_mirror: tuple[str, ...] = ()
     insecure_registry: tuple[str, ...] = ()
     build_fresh: str = ""
@@ -59,6 +67,11 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", f
     def fresh(self) -> int | None:
         """`build_fresh` in nanoseconds, None for no bound."""
         return parse_duration(self.build_fresh) if self.build_fresh else None
+
+    @property
+    def address_bases(self) -> tuple[Base, ...]:
+        """The blocks of `default_address_pool`."""
+        return tuple(_base(text) for text in self.default_address_pool)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -118,6 +131,7 @@ def _check(configuration: Configuration) -> None:
     if configuration.storage_opt and configuration.storage_driver == "directory":
         raise InvalidParameter("storage-opt: the storage driver directory has no quotas")
     _ = configuration.ulimits
+    _ = configuration.address_bases
 
 
 def _ulimit(text: str) -> Ulimit:
@@ -126,3 +140,14 @@ def _ulimit(text: str) -> Ulimit:
         raise InvalidParameter(f'default-ulimit "{text}": must be NAME=SOFT[:HARD]')
     soft = int(found["soft"])
     return Ulimit(name=found["name"], soft=soft, hard=int(found["hard"] or soft))
+
+
+def _base(text: str) -> Base:
+    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    try:
+        block, size = ip_network(fields.pop("base")), int(fields.pop("size"))
+    except (KeyError, ValueError):
+        raise InvalidParameter(f'default-address-pool "{text}": must be base=SUBNET,size=PREFIX-LENGTH') from None
+    if fields or not block.prefixlen <= size <= block.max_prefixlen - 1:
+        raise InvalidParameter(f'default-address-pool "{text}": a size from that of the base up, and nothing else')
+    return Base(block, size)

@@ -12,6 +12,7 @@ from zonehost.daemon.configuration import Configuration
 from zonehost.daemon.instance import lasting_id
 from zonehost.daemon.storage import choose_storage
 from zonehost.domain.host_config import LogConfig
+from zonehost.domain.ipam import DEFAULT_BASES
 from zonehost.domain.platform import machine_platform
 from zonehost.drivers.clock import SystemClock
 from zonehost.drivers.files.driver import TreeFiles
@@ -21,6 +22,7 @@ from zonehost.drivers.logs.files import LogFiles
 from zonehost.drivers.machine import LinuxMachine
 from zonehost.drivers.network.audit import KernelNetworkAudit
 from zonehost.drivers.network.driver import KernelNetworking
+from zonehost.drivers.network.driver import Settings as LinkSettings
 from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.runtime.audit import KernelZoneAudit
@@ -57,7 +59,8 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     undo.push_async_callback(registries.close)
     runtime = ZoneRuntime(forks, discover(), configuration.name, configuration.run_root)
     undo.push_async_callback(runtime.close)
-    networking = KernelNetworking(configuration.name, Path(configuration.run_root))
+    links = _links(configuration)
+    networking = KernelNetworking(configuration.name, Path(configuration.run_root), links)
     undo.push_async_callback(networking.close)
     logs = LogFiles()
     undo.push_async_callback(logs.close)
@@ -76,11 +79,21 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         logs=logs,
         registries=registries,
         zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root),
-        network_audit=KernelNetworkAudit(configuration.name),
+        network_audit=KernelNetworkAudit(configuration.name, forks, links),
     )
     undo.push_async_callback(host.close)
     add_builder(host, forks, chosen.root, configuration.fresh)
     return host
+
+
+def _links(configuration: Configuration) -> LinkSettings:
+    bases = configuration.address_bases
+    return LinkSettings(
+        bases=tuple(base for base in bases if base.block.version == 4) or DEFAULT_BASES,
+        bases6=tuple(base for base in bases if base.block.version == 6),
+        publish="127.0.0.1" if configuration.publish == "loopback" else "",
+        metadata=configuration.allow_metadata,
+    )
 
 
 def _settings(configuration: Configuration, host_id: str) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +160,12 @@ async def test_pools_avoid_what_the_host_routes_to(world: World, net: KernelNetw
     first = await world.network(net)
     second = await world.network(net)
     assert [n.pools[0].subnet for n in (first, second)] == ["172.20.0.0/16", "172.21.0.0/16"]
+
+
+async def test_two_daemons_that_choose_at_once_choose_differently(
+    world: World, net: KernelNetworking, run_root: Path
+) -> None:
+    other = KernelNetworking("other", run_root)
+    chosen = await asyncio.gather(*(driver.choose_pools([]) for driver in (net, other, net, other)))
+    assert len({pool.subnet for [pool] in chosen}) == 4
+    await other.close()

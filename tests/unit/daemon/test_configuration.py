@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from zonehost.cli import serve
 from zonehost.daemon.configuration import Configuration, configure
 from zonehost.domain.host_config import Ulimit
+from zonehost.domain.ipam import Base
 from zonehost.errors import InvalidParameter
 
 SAMPLE = Path(__file__).parents[3] / "packaging" / "config.toml"
@@ -41,6 +43,11 @@ def test_limits_are_read(file: Path) -> None:
     )
 
 
+def test_address_pools_are_read(file: Path) -> None:
+    file.write_text('default-address-pool = ["base=10.10.0.0/16,size=24"]\n')
+    assert configure({}, file).address_bases == (Base(IPv4Network("10.10.0.0/16"), 24),)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -51,6 +58,10 @@ def test_limits_are_read(file: Path) -> None:
         ('data-root = "relative"', "data-root"),
         ('tlscert = "/a"', "tlscacert"),
         ('default-ulimit = ["nofile"]', "NAME=SOFT"),
+        ('publish = "everywhere"', "publish"),
+        ('default-address-pool = ["10.0.0.0/8"]', "base=SUBNET"),
+        ('default-address-pool = ["base=10.0.0.0/8,size=7"]', "size"),
+        ('default-address-pool = ["base=10.0.0.0/8,size=16,colour=red"]', "size"),
         ("stop-timeout = -1", "stop-timeout"),
         ("name = ", "config.toml"),
     ],

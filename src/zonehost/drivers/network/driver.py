@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from zonehost.domain.host_config import PortBinding
-from zonehost.domain.ipam import DEFAULT_BASES, Base, first_free, with_gateway
+from zonehost.domain.ipam import DEFAULT_BASES, Base, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, flows, forwarding, plan
 from zonehost.drivers.network.answering import Answering
@@ -24,6 +24,7 @@ from zonehost.drivers.network.options import bridge_options, macvlan_options
 from zonehost.drivers.network.removal import LinkRemoval
 from zonehost.drivers.network.reservations import Reservations
 from zonehost.drivers.network.resolving import Resolver
+from zonehost.drivers.network.subnets import Subnets
 from zonehost.drivers.network.tables import Tables
 from zonehost.drivers.network.wiring import Wiring
 from zonehost.errors import Conflict, Unsupported, ZonehostError
@@ -57,6 +58,7 @@ class KernelNetworking:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
         self._wiring = Wiring(self._names)
         self._removal = LinkRemoval(self._threads, self._names.link_group)
+        self._subnets = Subnets()
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
         self._tables = Tables(self._names.table, firewall.RULES, self._ruleset)
@@ -74,10 +76,10 @@ class KernelNetworking:
         busy += [subnet for network in existing for subnet in plan.subnets(network)]
         chosen = []
         if ipv4:
-            chosen.append(first_free(self._settings.bases, busy))
+            chosen.append(self._subnets.choose(self._settings.bases, busy))
         if ipv6:
             own = plan.own_base6(self._names, forwarding.machine_id())
-            chosen.append(first_free(self._settings.bases6 or (own,), busy))
+            chosen.append(self._subnets.choose(self._settings.bases6 or (own,), busy))
         return tuple(with_gateway(Pool(subnet=str(subnet))) for subnet in chosen)
 
     def check(self, network: Network) -> None:
@@ -97,6 +99,7 @@ class KernelNetworking:
         if network.driver != "bridge":
             return
         await self._in_thread(self._ensure, network)
+        self._subnets.made(plan.subnets(network))
         self._networks[network.id] = network
         try:
             await self._tables.replace()
@@ -222,6 +225,7 @@ class KernelNetworking:
             await self._removal.remove(owned)
         await self._tables.close(firewall.removal(self._names.table) if alone else "")
         self._reservations.close()
+        self._subnets.close()
         await self._removal.idle()
         self._threads.shutdown(wait=False)
 
