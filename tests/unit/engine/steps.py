@@ -11,6 +11,7 @@ from zonehost.domain.container import Container
 from zonehost.domain.host_config import HostConfig
 from zonehost.engine.container.create import CreateRequest, create
 from zonehost.engine.container.start import start
+from zonehost.engine.container.wait import WaitCondition, wait
 
 
 async def make(world: World, *cmd: str, name: str = "", config: Any = None, **host: Any) -> Container:
@@ -32,6 +33,11 @@ def record_of(world: World, container_id: str) -> Container:
     zone = world.host.containers.get(container_id)
     assert zone is not None
     return zone.record
+
+
+async def ended(world: World, container_id: str) -> None:
+    """Wait until it does not run."""
+    await (await wait(world.host, container_id, WaitCondition.NOT_RUNNING))
 
 
 async def quiet() -> None:

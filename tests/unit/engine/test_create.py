@@ -1,0 +1,240 @@
+"""What a container is when it has been made, and what is left when it could not be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.fakes.host import World
+from tests.unit.engine.steps import make, quiet, record_of, run
+from zonehost.domain.config import Config
+from zonehost.domain.endpoint_settings import EndpointSettings, IpamSettings
+from zonehost.domain.host_config import HostConfig, Mount, PortBinding
+from zonehost.domain.identity import short
+from zonehost.engine.container.create import CreateRequest, create
+from zonehost.engine.container.remove import remove
+from zonehost.engine.container.start import start
+from zonehost.engine.image.remove import remove as remove_image
+from zonehost.engine.network.create import NetworkRequest
+from zonehost.engine.network.create import create as create_network
+from zonehost.engine.volume.create import VolumeRequest
+from zonehost.engine.volume.create import create as create_volume
+from zonehost.engine.volume.remove import remove as remove_volume
+from zonehost.errors import Conflict, InvalidParameter, NotFound, SystemFailure
+from zonehost.ports.records import Change
+
+
+async def test_inspect_will_show_the_defaults_that_are_obeyed(world: World) -> None:
+    record = await make(world, memory=64 << 20)
+    host = record.host_config
+    assert (host.memory_swap, host.shm_size, host.network_mode) == (128 << 20, 64 << 20, "bridge")
+    assert (host.ipc_mode, host.cgroupns_mode, host.runtime) == ("private", "private", "crun")
+    assert (host.restart_policy.name, host.log_config.type, host.oom_kill_disable) == ("no", "json-file", False)
+    assert host.masked_paths and "/proc/kcore" in host.masked_paths
+    assert record.config.hostname == short(record.id)
+    assert (record.path, record.args, record.config.env) == ("sleep", (), ("PATH=/bin",))
+    assert list(record.endpoints) == ["bridge"]
+
+
+async def test_privileged_opens_what_it_opens_in_docker(world: World) -> None:
+    record = await make(world, privileged=True)
+    assert record.host_config.masked_paths is None
+    await start(world.host, record.id)
+    blueprint = world.runtime.zones[record.id].blueprint
+    assert blueprint.namespaces.user == "host"
+    assert blueprint.seccomp is None
+    assert "CAP_SYS_ADMIN" in blueprint.process.capabilities
+
+
+async def test_other_containers_are_tied_by_id(world: World) -> None:
+    other = await run(world, "sleep", name="other", ipc_mode="shareable")
+    modes = {"network_mode": "container:other", "pid_mode": "container:other", "ipc_mode": "container:other"}
+    tied = await run(world, "sleep", **modes)
+    host = record_of(world, tied).host_config
+    assert {host.network_mode, host.pid_mode, host.ipc_mode} == {f"container:{other}"}
+    blueprint = world.runtime.zones[tied].blueprint
+    assert (blueprint.namespaces.net, blueprint.namespaces.pid) == (other, other)
+    assert any(bind.source == f"/pool/zones/{other}/etc/hosts" for bind in blueprint.binds)
+
+
+async def test_a_zone_that_does_not_run_cannot_be_joined(world: World) -> None:
+    other = await make(world, "sleep", name="other")
+    tied = await make(world, "sleep", network_mode="container:other")
+    with pytest.raises(Conflict, match=f"cannot join network of a non running container: {other.id}"):
+        await start(world.host, tied.id)
+
+
+async def test_an_unknown_image_is_named_as_docker_names_it(world: World) -> None:
+    with pytest.raises(NotFound, match="No such image: nothing:latest"):
+        await make(world, config={"image": "nothing"})
+
+
+async def test_an_image_of_another_platform_is_not_taken(world: World) -> None:
+    request = CreateRequest(config=Config(image="tool"), host_config=HostConfig(), platform="linux/arm64")
+    with pytest.raises(NotFound, match=r"platform \(linux/amd64\) does not match the specified platform"):
+        await create(world.host, request)
+
+
+async def test_volumes_of_the_image_are_made_where_nothing_else_is(world: World) -> None:
+    await world.add_image("store", Config(cmd=("sleep",), volumes={"/data": {}, "/log": {}}))
+    record = await make(world, "sleep", config={"image": "store"}, binds=("/srv:/log",))
+    anonymous = [point for point in record.mounts if point.anonymous]
+    assert [point.destination for point in anonymous] == ["/data"]
+    assert anonymous[0].name in world.storage.volumes
+    assert anonymous[0].source == world.storage.volume_path(anonymous[0].name)
+    await remove(world.host, record.id, volumes=True)
+    await quiet()
+    assert not world.storage.volumes
+    assert {kind for kind, _ in world.records.kept} == {"image", "tag", "network"}
+
+
+async def test_named_volumes_stay(world: World) -> None:
+    record = await make(world, "sleep", binds=("data:/data",))
+    await remove(world.host, record.id, volumes=True)
+    assert "data" in world.storage.volumes
+
+
+async def test_an_anonymous_volume_that_another_container_has_stays(world: World) -> None:
+    first = await make(world, "sleep", name="first", binds=("/data",))
+    second = await make(world, "sleep", volumes_from=("first:ro",))
+    assert [(point.name, point.writable) for point in second.mounts] == [(first.mounts[0].name, False)]
+    await remove(world.host, first.id, volumes=True)
+    assert first.mounts[0].name in world.storage.volumes
+    await remove(world.host, second.id, volumes=True)
+    assert not world.storage.volumes
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ({"binds": ("/a:/x", "b:/x")}, "Duplicate mount point: /x"),
+        ({"binds": ("/a:/x",), "tmpfs": {"/x/": ""}}, "Duplicate mount point: /x"),
+        ({"binds": ("b?:/x",)}, "includes invalid characters for a local volume name"),
+        (
+            {"network_mode": "none", "port_bindings": {"80/tcp": (PortBinding(),)}},
+            "port publishing and the none network",
+        ),
+    ],
+)
+async def test_what_cannot_be_leaves_nothing(world: World, host: dict[str, Any], words: str) -> None:
+    kept = dict(world.records.kept)
+    with pytest.raises(InvalidParameter) as refused:
+        await make(world, "sleep", **host)
+    assert words in str(refused.value)
+    assert world.records.kept == kept
+    assert not world.storage.zones
+
+
+async def test_a_mount_of_a_missing_path_is_refused_and_a_bind_of_one_makes_it(world: World) -> None:
+    world.machine.missing.update({"/gone", "/new"})
+    with pytest.raises(InvalidParameter, match="bind source path does not exist: /gone"):
+        await make(world, "sleep", mounts=(Mount(type="bind", source="/gone", target="/x"),))
+    await run(world, "sleep", binds=("/new:/x",))
+    assert "/new" not in world.machine.missing
+
+
+async def test_a_disk_that_is_full_leaves_nothing(world: World) -> None:
+    kept = dict(world.records.kept)
+
+    async def full(zone: str, *, quota: int = 0) -> str:
+        raise SystemFailure("no space left on device")
+
+    world.storage.create_zone = full  # type: ignore[method-assign]
+    with pytest.raises(SystemFailure, match="no space left"):
+        await make(world, "sleep", name="big", binds=("data:/data",))
+    await quiet()
+    assert world.records.kept == kept
+    assert not world.storage.volumes
+    with pytest.raises(NotFound):
+        world.host.containers.find("big")
+    world.host.containers.check_name("big")
+
+
+async def test_a_record_that_cannot_be_written_leaves_nothing(world: World) -> None:
+    commit = world.records.commit
+
+    async def full(*changes: Change) -> None:
+        raise SystemFailure("the state cannot be written: disk full")
+
+    world.records.commit = full  # type: ignore[method-assign]
+    with pytest.raises(SystemFailure):
+        await make(world, "sleep", name="big")
+    world.records.commit = commit  # type: ignore[method-assign]
+    assert (await make(world, "sleep", name="big")).name == "big"
+
+
+async def test_what_is_being_used_cannot_be_removed_meanwhile(world: World) -> None:
+    """The image and the volume are in use from the moment that they are looked up."""
+    await create_volume(world.host, VolumeRequest(name="data"))
+    held = asyncio.Event()
+    create_zone = world.storage.create_zone
+
+    async def slow(zone: str, *, quota: int = 0) -> str:
+        await held.wait()
+        return await create_zone(zone, quota=quota)
+
+    world.storage.create_zone = slow  # type: ignore[method-assign]
+    making = asyncio.create_task(make(world, "sleep", binds=("data:/data",)))
+    await quiet()
+    with pytest.raises(Conflict, match="volume is in use"):
+        await remove_volume(world.host, "data")
+    with pytest.raises(Conflict, match="is using its referenced image"):
+        await remove_image(world.host, "tool", force=False, prune=True)
+    held.set()
+    await making
+
+
+async def test_an_unknown_network_fails_at_the_start(world: World) -> None:
+    record = await make(world, "sleep", network_mode="nowhere")
+    with pytest.raises(NotFound, match="network nowhere not found"):
+        await start(world.host, record.id)
+
+
+async def test_addresses_and_aliases_are_for_networks_of_users(world: World) -> None:
+    settings = EndpointSettings(ipam_config=IpamSettings(ipv4_address="10.9.1.7"), aliases=("db",))
+    asked = CreateRequest(
+        config=Config(image="tool"), host_config=HostConfig(network_mode="bridge"), endpoints={"bridge": settings}
+    )
+    with pytest.raises(InvalidParameter, match="supported on user defined networks only"):
+        await create(world.host, asked)
+    network = (await create_network(world.host, NetworkRequest(name="own"))).network
+    base = network.pools[0].subnet.rpartition(".")[0]
+    settings = EndpointSettings(ipam_config=IpamSettings(ipv4_address=f"{base}.77"), aliases=("db",))
+    request = CreateRequest(
+        name="one", config=Config(image="tool"), host_config=HostConfig(network_mode="own"), endpoints={"own": settings}
+    )
+    container = (await create(world.host, request)).container
+    await start(world.host, container.id)
+    plug = world.networking.zones[container.id].plugs[0]
+    assert plug.endpoint.ipv4 == f"{base}.77"
+    assert {"one", "db", container.short} <= set(plug.names)
+
+
+async def test_ports_are_held_before_anything_starts(world: World) -> None:
+    ports = {"80/tcp": (PortBinding(host_port="8080"),)}
+    first = await run(world, "sleep", port_bindings=ports)
+    assert record_of(world, first).state.ports[0].host_port == 8080
+    second = await make(world, "sleep", port_bindings=ports)
+    with pytest.raises(Conflict, match="port is already allocated"):
+        await start(world.host, second.id)
+    assert second.id not in world.runtime.zones
+    await remove(world.host, first, force=True)
+    await start(world.host, second.id)
+
+
+async def test_every_exposed_port_is_published_on_request(world: World) -> None:
+    container = await run(
+        world, "sleep", config={"exposed_ports": {"80/tcp": {}, "53/udp": {}}}, publish_all_ports=True
+    )
+    assert {(port.port, port.protocol) for port in record_of(world, container).state.ports} == {
+        (80, "tcp"),
+        (53, "udp"),
+    }
+
+
+async def test_a_disabled_network_is_none(world: World) -> None:
+    container = await run(world, "sleep", config={"network_disabled": True})
+    assert record_of(world, container).endpoints == {}
+    assert world.networking.zones[container].plugs == ()
