@@ -35,8 +35,8 @@ _GUARD: Final = """table inet {table}/guard {{
 """
 
 _LISTS_FLAGS: Final = (1, 1)
-"""nft and libnftables that can list a table with flags as JSON; older ones, 1.0.6 of Debian 12 among them, corrupt their
-memory over it, so that everyone who lists the ruleset would crash: there, no guard is made."""
+"""nft and libnftables that can list a table with flags as JSON; older ones, 1.0.6 of Debian 12 among them, corrupt
+their memory over it, so that everyone who lists the ruleset would crash: there, no guard is made."""
 
 
 class Tables:
