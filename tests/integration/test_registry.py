@@ -17,7 +17,7 @@ from tests.conformance.registry.servers import (
     cutting_proxy,
     debian_registry,
 )
-from tests.integration.rig import Daemon
+from tests.integration.rig import COMMAND, Daemon
 
 pytestmark = pytest.mark.skipif(shutil.which("docker-registry") is None, reason="docker-registry is not installed")
 
@@ -114,3 +114,24 @@ async def test_login_with_tokens(daemon: Daemon, tmp_path: Path) -> None:
         await docker(daemon, "logout", address)
         denied = await asyncio.to_thread(daemon.run, "pull", f"{address}/private/app")
         assert "pull access denied" in denied.err
+
+
+async def test_a_base_that_moved_makes_an_image_stale(daemon: Daemon, tmp_path: Path, registry: str) -> None:
+    base = f"{registry}/base:1"
+    make_image(daemon, base, ("version", "1"))
+    daemon.docker("push", base)
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nRUN cat /version > /copy\n")
+    daemon.docker("build", "-q", "-t", "app", ".", cwd=tmp_path)
+    assert daemon.zonehost("stale", "app") == "nothing is out of date\n"
+    make_image(daemon, f"{registry}/other", ("version", "2"))
+    daemon.docker("tag", f"{registry}/other", base)
+    daemon.docker("push", base)
+    command = (str(COMMAND), "stale", "app")
+    stale = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=daemon.environment)
+    table, _ = await stale.communicate()
+    assert stale.returncode == 3
+    assert f"app     base   {base}" in table.decode()
+    rebuilt = daemon.zonehost("rebuild", "--stale", "app", str(tmp_path))
+    assert "Successfully tagged app:latest" in rebuilt
+    assert daemon.docker("run", "--rm", "app", "cat", "/copy") == "2"
+    assert daemon.zonehost("rebuild", "--stale", "app", str(tmp_path)) == "app is not out of date\n"

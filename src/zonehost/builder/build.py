@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from zonehost.builder.carried import carried_steps
 from zonehost.builder.console import Console, Voice
 from zonehost.builder.faults import SyntaxFault
 from zonehost.builder.freshness import read_bound
@@ -21,7 +22,7 @@ from zonehost.builder.stage import StageBuilder
 from zonehost.builder.stale import find_stale
 from zonehost.domain.identity import new_id, short
 from zonehost.domain.path_patterns import PatternList, read_ignore_file
-from zonehost.errors import InvalidParameter
+from zonehost.errors import InvalidParameter, NotFound
 from zonehost.ports.workshop import Finished
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Build:
 
     async def _run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
         plan = self._plan
+        self._take_carried()
         console = Console(tell, drain, sorted(plan.graph.needed), quiet=plan.request.quiet)
         for index in sorted(plan.graph.needed):
             self._stages[index] = asyncio.create_task(self._stage(index, console.voice(index)))
@@ -127,6 +129,18 @@ class Build:
         if not state.layers and not state.history:
             raise InvalidParameter("No image was generated. Is your Dockerfile empty?")
         return await self._publish(state, tell)
+
+    def _take_carried(self) -> None:
+        """Take the steps into the cache that the images carry which the client names; one that is not here has none."""
+        cache, now = self._work.cache, self._work.clock.now()
+        for name in self._plan.request.cache_from:
+            try:
+                image = self._work.workshop.find(name)
+            except NotFound:
+                continue
+            for step in carried_steps(image, now):
+                if cache.get(step.key) is None:
+                    cache.put(step)
 
     async def _stage(self, index: int, voice: Voice) -> StageState:
         resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images, self._ledger)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zonehost.builder.steps import Settings
     from zonehost.domain.platform import Platform
 
+_DIGITS: Final = 40
 _FORM: Final = 1
 """Counts changes of what keys hold, so that no key of an older version is taken for one of this."""
 
@@ -51,9 +52,9 @@ def folder_key(step: FolderStep, *, parent: Sequence[str], platform: Platform, e
 
 def change_key(chain: str, *, epoch: int | None) -> str:
     """The key of a step that changes the configuration alone: all that was done so far. It says when, and no more."""
-    return hashlib.sha256(f"{_FORM} change {chain} {epoch}".encode()).hexdigest()
+    return hashlib.sha256(f"{_FORM} change {chain} {epoch}".encode()).hexdigest()[:_DIGITS]
 
 
 def _digest(kind: str, parent: Sequence[str], platform: Platform, epoch: int | None, read: list[Any]) -> str:
     whole = [_FORM, kind, list(parent), str(platform), epoch, read]
-    return hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest()[:_DIGITS]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from zonehost.builder.carried import comment_of
 from zonehost.builder.freshness import judge
 from zonehost.builder.keys import change_key, copy_key, folder_key, run_key
 from zonehost.builder.outside import asks_outside
@@ -122,7 +123,7 @@ class Performer:
     def _after(self, state: StageState, words: str, step: CachedStep) -> StageState:
         self._ledger.step(step)
         created = self._plan.created if self._plan.epoch is not None else rfc3339(step.made)
-        return state.with_history(words, created, layer=step.layer)
+        return state.with_history(words, created, layer=step.layer, comment=comment_of(step) if step.layer else "")
 
     def _network(self, step: RunStep) -> str:
         asked = self._plan.request.network

@@ -61,9 +61,9 @@ class StageState:
         """The working directory, absolute."""
         return self.config.working_dir or "/"
 
-    def with_history(self, created_by: str, created: str, *, layer: str = "") -> StageState:
+    def with_history(self, created_by: str, created: str, *, layer: str = "", comment: str = "") -> StageState:
         """With one more step of history, and its layer if it made one."""
-        step = HistoryStep(created=created, created_by=created_by, empty_layer=not layer)
+        step = HistoryStep(created=created, created_by=created_by, empty_layer=not layer, comment=comment)
         layers = (*self.layers, layer) if layer else self.layers
         return replace(self, history=(*self.history, step), layers=layers, chain=self.chain_after(created_by, layer))
 

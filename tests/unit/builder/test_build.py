@@ -11,7 +11,7 @@ from zonehost.domain.config import Config
 from zonehost.domain.image_config import HistoryStep, ImageConfig, read_image_config
 from zonehost.errors import InvalidParameter, NotFound, Unsupported
 from zonehost.ports.builder import CommandFailed
-from zonehost.ports.workshop import Output, RunOrder
+from zonehost.ports.workshop import Base, Output, RunOrder
 
 
 @pytest.fixture
@@ -377,3 +377,19 @@ async def test_mistakes(
     with pytest.raises(error) as caught:
         await bench.build(dockerfile, **request_)
     assert any(part in str(caught.value) for part in reason.split("|"))
+
+
+async def test_an_image_carries_its_steps(bench: Bench) -> None:
+    dockerfile = "FROM base\nRUN apt-get update\nCOPY a /x\nRUN make"
+    image = await bench.build(dockerfile)
+    other = Bench(a=b"1", b=b"2")
+    for layer in image.rootfs.diff_ids or ():
+        other.layers.add(layer)
+    made = other.clock.time - HOUR
+    other.workshop.known["came"] = Base("sha256:1", image, image.rootfs.diff_ids or (), made)
+    await other.build(dockerfile, cache_from=("came", "not-here"))
+    assert other.ran == []
+    assert other.text.count("Using cache") == 3
+    assert "it asked outside (apt-get update)" in other.text
+    await other.build(dockerfile, arguments={"ZONEHOST_FRESH": "0s"})
+    assert other.ran == ["apt-get update", "make"]

@@ -79,6 +79,7 @@ def _request(call: Call) -> BuildRequest:
         quiet=call.flag("q"),
         network=call.text("networkmode") or "default",
         host_config=_host_config(call),
+        cache_from=tuple(_decode(call, "cachefrom", list[str])),
         logins=logins_of(call),
     )
 

@@ -12,7 +12,7 @@ import msgspec
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.provenance import Provenance
 
-_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_KEY: Final = re.compile(r"[0-9a-f]{40}")
 _IMAGES: Final = "images"
 _FRESH: Final = 60 * 10**9
 """A step's last use is written down no more often than this, in nanoseconds."""
