@@ -78,7 +78,8 @@ class ZoneRuntime:
                 await asyncio.to_thread(self._make_group, group, blueprint)
                 zone = await self._nursery.bear(blueprint, group, plumb, neighbours)
                 self._adopt(zone)
-                await asyncio.to_thread(bound, blueprint.limits, group, fresh=True)
+                if blueprint.limits != Limits():
+                    await asyncio.to_thread(bound, blueprint.limits, group, fresh=True)
         except BaseException:
             await self.remove(blueprint.id)
             raise

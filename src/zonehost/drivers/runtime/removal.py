@@ -22,7 +22,7 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
     The keeper of a living zone has a moment to leave the exit code.
 
     Raises:
-        Blocked: a process does not end; its group stays.
+        Blocked: a process does not end; its groups stay, and its folder, so that it is found again.
     """
     if zone is not None and not zone.over.is_set():
         await zone.settled()
@@ -36,9 +36,12 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
             await group.emptied()
     except TimeoutError as error:
         raise Blocked(f"container {folder.zone} cannot be removed: {_stuck(group)}") from error
-    finally:
-        await asyncio.to_thread(folder.remove)
-    await asyncio.to_thread(group.remove)
+    await asyncio.to_thread(_sweep, folder, group)
+
+
+def _sweep(folder: ZoneFolder, group: Group) -> None:
+    group.remove()
+    folder.remove()
 
 
 def _stuck(group: Group) -> str:
