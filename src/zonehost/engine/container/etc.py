@@ -84,7 +84,12 @@ def _host_gateway(host: Host) -> str:
 
 
 def _links(host: Host, record: Container) -> list[tuple[str, str]]:
-    """Names of linked containers on the default bridge, with their addresses of now."""
+    """Names of linked containers on the default bridge, with their addresses of now.
+
+    In a user's network the resolver knows them: the endpoint has the links.
+    """
+    if _knows_names(host, record):
+        return []
     pairs = []
     for text in record.host_config.links or ():
         ref, _, alias = text.partition(":")
