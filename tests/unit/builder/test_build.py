@@ -392,4 +392,4 @@ async def test_an_image_carries_its_steps(bench: Bench) -> None:
     assert other.text.count("Using cache") == 3
     assert "it asked outside (apt-get update)" in other.text
     await other.build(dockerfile, arguments={"ZONEHOST_FRESH": "0s"})
-    assert other.ran == ["apt-get update", "make"]
+    assert other.ran == ["apt-get update"], "it made the same as before, so what stands on it need not be done again"
