@@ -7,8 +7,10 @@ is not moved into a tree leaves nothing behind.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from zonehost.linux import libc
@@ -41,6 +43,8 @@ REC: Final = 1 << 14
 PRIVATE: Final = 1 << 18
 SLAVE: Final = 1 << 19
 SHARED: Final = 1 << 20
+
+_ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 Option = tuple[str, str | int | None]
 """A parameter of a file system: a text, a file descriptor, or nothing for a flag."""
@@ -142,3 +146,14 @@ def detach(path: str) -> None:
         OSError: nothing is mounted there.
     """
     libc.call("umount2", path.encode(), _MNT_DETACH)
+
+
+def points_below(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
+    """The mount points strictly below a path without links, in the order in which they were mounted, each once."""
+    inside = path.rstrip("/") + "/"
+    points: dict[str, None] = {}
+    for line in Path(mountinfo).read_text().splitlines():
+        point = _ESCAPE.sub(lambda match: chr(int(match[1], 8)), line.split(" ", 5)[4])
+        if point.startswith(inside) and point != inside:
+            points[point] = None
+    return list(points)

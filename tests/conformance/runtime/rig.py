@@ -29,7 +29,7 @@ def make_busybox_root(at: Path) -> Path:
         (at / folder).mkdir(parents=True)
     (at / "tmp").chmod(0o1777)
     shutil.copy("/bin/busybox", at / "bin/busybox")
-    for applet in ("sh", "true", "false", "cat", "id", "sleep", "stty", "echo", "dd", "touch", "stat", "ps"):
+    for applet in ("sh", "true", "false", "cat", "id", "sleep", "stty", "echo", "dd", "touch", "stat", "ps", "mount"):
         (at / "bin" / applet).symlink_to("busybox")
     (at / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n")
     (at / "etc/group").write_text("root:x:0:\nann:x:1000:\nwheel:x:10:root,ann\n")

@@ -96,7 +96,8 @@ class _Birth:
         plan, blueprint = self._plan, self._blueprint
         make_room(blueprint.process)
         devices = passed(blueprint)
-        clones = clone_binds(blueprint.binds)
+        binds = clone_binds(blueprint.binds, apart=self._owns_ids())
+        blueprint = msgspec.structs.replace(blueprint, binds=tuple(bind for bind, _ in binds))
         shm = self._clone_shm()
         namespaces.unshare(namespaces.NEWNS)
         mounts.propagate("/", mounts.SLAVE | mounts.REC)
@@ -108,7 +109,7 @@ class _Birth:
             root=root,
             account=self._settle(root, identity),
             namespaces=joined,
-            binds=tuple(map(stage.bind, blueprint.binds, clones)),
+            binds=tuple(stage.bind(bind, clone) for bind, clone in binds),
             images=tuple(map(stage.image, blueprint.images)),
             seccomp=self._seccomp(),
             userns=identity is not None,
@@ -204,6 +205,10 @@ class _Birth:
             socket.send_fds(self._report, [msgspec.json.encode(Said(kind="net"))], [made.net])
         self._userns, self._holder = made.user, made.holder
         return joined
+
+    def _owns_ids(self) -> bool:
+        neighbours = self._plan.neighbours.values()
+        return any(other.first_id for other in neighbours) if neighbours else self._blueprint.namespaces.user != "host"
 
     def _make_namespaces(self, *, net: bool) -> namespaces.Made:
         neighbours = list(self._plan.neighbours.values())

@@ -9,8 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import msgspec
 
 from zonehost.domain.blueprint import BindMount, ImageMount, Root
 from zonehost.drivers.runtime.spec_devices import Node
@@ -21,27 +24,41 @@ from zonehost.linux.openat import IN_ROOT, open_below
 _NOT_IDMAPPABLE = (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
 
 
-def clone_binds(binds: Sequence[BindMount]) -> list[int]:
-    """Detached copies of what the binds name, made while this is still the host's mount namespace.
+def clone_binds(binds: Sequence[BindMount], *, apart: bool) -> list[tuple[BindMount, int]]:
+    """The binds with detached copies of what they name, made while this is still the host's mount namespace.
 
-    Only so can a mount inside a bind with shared propagation reach the host.
+    Only so can a mount inside a bind with shared propagation reach the host. `apart` makes each mount inside a
+    recursive bind a bind of its own: crun 1.8 takes none of them into a user namespace, and each can be idmapped by
+    itself.
 
     Raises:
         InvalidParameter: a source does not exist, in Docker's words.
     """
-    clones = []
+    clones: list[tuple[BindMount, int]] = []
     for bind in binds:
         try:
             if bind.subpath:
-                clones.append(_clone_below(bind))
+                clones.append((bind, _clone_below(bind)))
             else:
-                clones.append(mounts.clone(bind.source, recursive=bind.recursive))
+                clones.append((bind, mounts.clone(bind.source, recursive=bind.recursive and not apart)))
         except (FileNotFoundError, NotADirectoryError) as error:
             missing = f"{bind.source}/{bind.subpath}" if bind.subpath else bind.source
             raise InvalidParameter(
                 f'invalid mount config for type "bind": bind source path does not exist: {missing}'
             ) from error
+        if apart and bind.recursive and not bind.subpath:
+            clones += _clones_inside(bind)
     return clones
+
+
+def _clones_inside(bind: BindMount) -> Iterator[tuple[BindMount, int]]:
+    source = str(Path(bind.source).resolve())
+    for point in mounts.points_below(source):
+        with suppress(OSError):  # covered by another mount, or not to be bound: a recursive bind leaves it out too
+            inside = point.removeprefix(source.rstrip("/"))
+            destination = bind.destination.rstrip("/") + inside
+            clone = mounts.clone(point)
+            yield msgspec.structs.replace(bind, source=point, destination=destination, recursive=False), clone
 
 
 def _clone_below(bind: BindMount) -> int:

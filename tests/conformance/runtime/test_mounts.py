@@ -1,0 +1,115 @@
+"""What is mounted into zones: binds and images, with their owners as the host shows them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.runtime.rig import Rig
+from zonehost.domain.blueprint import BindMount, Device, ImageMount, Namespaces
+from zonehost.errors import InvalidParameter
+from zonehost.linux import mounts
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[Path]:
+    """A folder of the host's with a file of user 1000, and a file system mounted inside."""
+    folder = tmp_path / "shared"
+    (folder / "inside").mkdir(parents=True)
+    (folder / "file").write_text("from the host")
+    os.chown(folder / "file", 1000, 1001)
+    (folder / "link").symlink_to("/etc/passwd")
+    fd = mounts.new("tmpfs", [("mode", "0777")])
+    mounts.place(fd, str(folder / "inside"))
+    os.close(fd)
+    (folder / "inside/deep").write_text("deep")
+    yield folder
+    mounts.detach(str(folder / "inside"))
+
+
+async def test_owners_are_the_same_on_both_sides(rig: Rig, shared: Path) -> None:
+    bind = BindMount(source=str(shared), destination="/shared")
+    command = "cat /shared/file; echo; stat -c %u:%g /shared/file; touch /shared/made"
+    assert await rig.run("sh", "-c", command, binds=(bind,)) == (0, "from the host\n1000:1001\n")
+    assert ((shared / "made").stat().st_uid, (shared / "made").stat().st_gid) == (0, 0)
+
+
+async def test_mounts_inside_come_along_with_their_owners(rig: Rig, shared: Path) -> None:
+    bind = BindMount(source=str(shared), destination="/shared")
+    command = "cat /shared/inside/deep; stat -c :%u /shared/inside/deep; touch /shared/inside/made"
+    assert await rig.run("sh", "-c", command, binds=(bind,)) == (0, "deep:0\n")
+    assert (shared / "inside/made").stat().st_uid == 0
+
+
+async def test_a_bind_that_is_not_recursive_leaves_mounts_inside_out(rig: Rig, shared: Path) -> None:
+    bind = BindMount(source=str(shared), destination="/shared", recursive=False)
+    assert (await rig.run("cat", "/shared/inside/deep", binds=(bind,)))[0] == 1
+
+
+async def test_a_read_only_bind_cannot_be_written(rig: Rig, shared: Path) -> None:
+    bind = BindMount(source=str(shared), destination="/shared", readonly=True)
+    code, output = await rig.run("touch", "/shared/made", "/shared/inside/made", binds=(bind,))
+    assert code == 1
+    assert output.count("Read-only file system") == 2
+
+
+async def test_a_file_can_be_bound(rig: Rig, shared: Path) -> None:
+    bind = BindMount(source=str(shared / "file"), destination="/etc/deep/file")
+    assert await rig.run("cat", "/etc/deep/file", binds=(bind,)) == (0, "from the host")
+
+
+async def test_a_subpath_does_not_lead_out(rig: Rig, shared: Path) -> None:
+    inside = BindMount(source=str(shared), destination="/b", subpath="inside/deep")
+    assert (await rig.run("cat", "/b", binds=(inside,)))[1] == "deep"
+    with pytest.raises(InvalidParameter, match="bind source path does not exist"):
+        await rig.run("cat", "/b", binds=(BindMount(source=str(shared), destination="/b", subpath="link"),))
+
+
+async def test_what_cannot_be_idmapped_is_bound_all_the_same(rig: Rig) -> None:
+    bind = BindMount(source="/proc", destination="/host/proc", readonly=True)
+    assert (await rig.run("sh", "-c", "cat /host/proc/1/comm > /dev/null", binds=(bind,))) == (0, "")
+
+
+async def test_a_missing_source_fails_in_dockers_words_and_leaves_nothing(rig: Rig) -> None:
+    with pytest.raises(InvalidParameter) as raised:
+        await rig.run("true", binds=(BindMount(source="/no/such", destination="/x"),))
+    assert str(raised.value) == 'invalid mount config for type "bind": bind source path does not exist: /no/such'
+    assert rig.groups() == rig.folders() == []
+
+
+async def test_a_shared_mount_of_a_zone_reaches_the_host(rig: Rig, shared: Path) -> None:
+    bind = BindMount(source=str(shared), destination="/shared", propagation="rshared")
+    own = mounts.clone(str(shared))
+    mounts.change(own, propagation=mounts.SHARED)
+    mounts.place(own, str(shared))
+    os.close(own)
+    try:
+        command = "mount -t tmpfs none /shared/inside && touch /shared/inside/from-the-zone"
+        host_ids = Namespaces(user="host")
+        capable = ("CAP_SYS_ADMIN",)
+        assert await rig.run(
+            "sh", "-c", command, binds=(bind,), namespaces=host_ids, capabilities=capable, seccomp=None
+        ) == (0, "")
+        assert (shared / "inside/from-the-zone").exists()
+    finally:
+        for point in reversed(mounts.points_below(str(shared))):
+            mounts.detach(point)
+        mounts.detach(str(shared))
+
+
+async def test_an_image_can_be_seen_as_a_folder(rig: Rig, busybox_root: Path) -> None:
+    image = ImageMount(layers=(str(busybox_root),), destination="/image", subpath="etc")
+    code, output = await rig.run("sh", "-c", "stat -c %u /image/passwd; touch /image/made", images=(image,))
+    assert (code, output.splitlines()[0]) == (1, "0")
+    assert "Read-only file system" in output
+
+
+async def test_a_device_is_there_and_may_be_used_and_others_may_not(rig: Rig) -> None:
+    given = Device(source="/dev/urandom", destination="/dev/noise", permissions="r")
+    code, output = await rig.run(
+        "sh", "-c", "dd if=/dev/noise bs=1 count=3 2>/dev/null | dd 2>&1 >/dev/null", devices=(given,)
+    )
+    assert (code, "0+1 records in" in output or "0+3 records in" in output) == (0, True)
