@@ -119,14 +119,14 @@ async def test_a_comparison_names_what_was_added_changed_and_deleted(world: Worl
 async def test_a_base_is_made_once_and_cloned_often(world: World) -> None:
     folder = Path(await world.snapshots.begin_base("key"))
     (folder / "file").write_text("base")
-    assert not world.snapshots.base("key")
+    assert await world.snapshots.bases() == frozenset()
     await world.snapshots.finish_base("key")
-    assert world.snapshots.base("key")
+    assert await world.snapshots.bases() == {"key"}
     for name in ("one", "two"):
         await world.snapshots.clone_base("key", name)
         assert (Path(world.storage.volume_path(name)) / "file").read_text() == "base"
-    await world.snapshots.keep_bases([])
-    assert not world.snapshots.base("key")
+    await world.snapshots.remove_base("key")
+    assert await world.snapshots.bases() == frozenset()
     assert (Path(world.storage.volume_path("one")) / "file").read_text() == "base"
 
 

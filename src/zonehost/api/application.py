@@ -19,6 +19,7 @@ from zonehost.api.resources import (
     plugins,
     pool,
     registry,
+    snapshots,
     swarm,
     system,
     volumes,
@@ -41,6 +42,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *swarm.ROUTES,
     *plugins.ROUTES,
     *pool.ROUTES,
+    *snapshots.ROUTES,
     *doctor.ROUTES,
 )
 

@@ -21,6 +21,8 @@ COMMANDS = {
     "zone": "show all that a zone owns",
     "bootstrap": "make a base image from Debian's packages",
     "pool": "look at the pool, grow, check or trim it",
+    "snapshot": "keep what a container or a volume holds, look at it, go back to it",
+    "clone": "make a container with the configuration and the data of another",
     "set": "change the quota of a container",
     "stale": "show which images are out of date, and in what",
     "rebuild": "build an image anew, with nothing old from the cache",

@@ -11,11 +11,14 @@ from zonehost.daemon.configuration import Configuration
 from zonehost.drivers.machine import tool_version
 from zonehost.drivers.storage.btrfs.administration import PoolAdministration
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
-from zonehost.drivers.storage.btrfs.pool import enter_private_mounts, open_pool, pool_file
+from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts, open_pool, pool_file
+from zonehost.drivers.storage.btrfs.snapshots import BtrfsSnapshots
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
 from zonehost.drivers.storage.directory import DirectoryStorage
 from zonehost.linux.btrfs import is_btrfs
+from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.pool import PoolAdmin
+from zonehost.ports.snapshots import Snapshots
 from zonehost.ports.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -23,11 +26,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChosenStorage:
-    """The driver, what else its pool can do (None without one), and the folder that layers are kept in too."""
+    """The driver, its pool and what is in it (None without one), and the folder that layers are kept in too."""
 
     storage: Storage
-    pool: PoolAdmin | None
     root: Path
+    pool: Pool | None = None
+    subvolumes: Subvolumes | None = None
+
+    @property
+    def admin(self) -> PoolAdmin | None:
+        """What an operator does with the pool."""
+        return PoolAdministration(self.pool) if self.pool is not None else None
+
+    def snapshots(self, forks: ForkServer) -> Snapshots | None:
+        """Snapshots and clones; long work is done by jobs of the fork server."""
+        if self.pool is None or self.subvolumes is None:
+            return None
+        return BtrfsSnapshots(self.pool, self.subvolumes, forks)
 
 
 def choose_storage(configuration: Configuration, data_root: Path) -> ChosenStorage:
@@ -42,11 +57,11 @@ def choose_storage(configuration: Configuration, data_root: Path) -> ChosenStora
     if driver == "auto":
         driver = _possible(data_root)
     if driver == "directory":
-        return ChosenStorage(DirectoryStorage(data_root), None, data_root)
+        return ChosenStorage(DirectoryStorage(data_root), data_root)
     enter_private_mounts()
     pool = open_pool(data_root, configuration.pool_size)
     subvolumes = Subvolumes(pool.root, pool.descriptor)
-    return ChosenStorage(BtrfsStorage(pool, subvolumes), PoolAdministration(pool), pool.root)
+    return ChosenStorage(BtrfsStorage(pool, subvolumes), pool.root, pool, subvolumes)
 
 
 def _possible(data_root: Path) -> str:

@@ -15,6 +15,7 @@ from zonehost.engine.state.events import EventBus
 from zonehost.engine.state.execs import Execs
 from zonehost.engine.state.images import Images
 from zonehost.engine.state.networks import Networks
+from zonehost.engine.state.snapshots import Snapshots
 from zonehost.engine.state.volumes import Volumes
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import ZonehostError
@@ -32,6 +33,7 @@ from zonehost.ports.pool import PoolAdmin
 from zonehost.ports.records import Change, Put, Records
 from zonehost.ports.registry import Registry
 from zonehost.ports.runtime import Runtime
+from zonehost.ports.snapshots import Snapshots as SnapshotPort
 from zonehost.ports.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Host:
     zone_audit: ZoneAudit
     network_audit: NetworkAudit
     pool: PoolAdmin | None = None
+    snapshotter: SnapshotPort | None = None
     build_cache: BuildCache | None = None
     builder: Builder | None = None
 
@@ -63,6 +66,7 @@ class Host:
     images: Images = field(default_factory=Images)
     networks: Networks = field(default_factory=Networks)
     volumes: Volumes = field(default_factory=Volumes)
+    snapshots: Snapshots = field(default_factory=Snapshots)
     execs: Execs = field(default_factory=Execs)
     events: EventBus = field(default_factory=EventBus)
     background: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -5,7 +5,7 @@ Every verb may be repeated after a crash in the midst of it, and then brings it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -44,8 +44,8 @@ class Snapshots(Protocol):
     async def survey(self) -> frozenset[str]:
         """Ids of which anything is there."""
 
-    def base(self, key: str) -> bool:
-        """Whether there is a read-only base of this key, that volumes can be cloned from."""
+    async def bases(self) -> frozenset[str]:
+        """Keys of the read-only bases that volumes can be cloned from."""
 
     async def begin_base(self, key: str) -> str:
         """The host path of an empty folder, which is to be filled and then finished as the base `key`."""
@@ -56,5 +56,5 @@ class Snapshots(Protocol):
     async def clone_base(self, key: str, volume: str, *, quota: int = 0, zone: str = "") -> None:
         """Make a volume that holds what the base holds."""
 
-    async def keep_bases(self, keys: Iterable[str]) -> None:
-        """Remove every other base. Volumes that were cloned from one do not need it."""
+    async def remove_base(self, key: str) -> None:
+        """Remove a base; volumes that were cloned from it do not need it. Idempotent."""

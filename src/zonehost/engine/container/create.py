@@ -29,6 +29,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.image.platform import check_platform
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_volume
+from zonehost.engine.volume.origin import make_dataset
 from zonehost.ports.records import Put
 
 
@@ -68,8 +69,7 @@ async def create(host: Host, request: CreateRequest) -> Created:
         await host.storage.create_zone(zone.id, quota=storage_quota(zone.record.host_config))
         failpoint("create.dataset")
         for volume in plan.new_volumes:
-            zone_id = zone.id if volume.anonymous else ""
-            await host.storage.create_volume(volume.name, options=volume.options or {}, zone=zone_id)
+            await make_dataset(host, volume, zone.id if volume.anonymous else "")
         await populate_volumes(host, zone.record)
         failpoint("create.populated")
         await _finish(host, zone, plan.new_volumes)

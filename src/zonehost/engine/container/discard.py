@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from zonehost.domain.container import Container
 from zonehost.domain.failpoint import failpoint
+from zonehost.domain.snapshot import Dataset
 from zonehost.domain.volume import Volume
 from zonehost.engine.container.endpoints import release_all
+from zonehost.engine.dataset.removal import discard_all_of
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.together import together
@@ -24,6 +26,8 @@ async def discard(host: Host, zone: Zone, volumes: Iterable[Volume]) -> None:
     await host.storage.remove_zone(zone.id)
     for volume in volumes:
         await host.storage.remove_volume(volume.name)
+    for dataset in (Dataset("zone", zone.id), *(Dataset("volume", volume.name) for volume in volumes)):
+        await discard_all_of(host, dataset)
     failpoint("discard.datasets")
     for volume in volumes:
         host.volumes.drop(volume.name)

@@ -21,6 +21,7 @@ from zonehost.domain.mount_spec import (
 from zonehost.domain.phase import Phase
 from zonehost.domain.volume import Volume
 from zonehost.engine.host import Host
+from zonehost.engine.volume.origin import with_origin
 from zonehost.errors import Conflict, InvalidParameter, NotFound
 from zonehost.ports.machine import PathKind
 
@@ -114,10 +115,13 @@ def _new_volume(host: Host, point: MountPoint, options: VolumeOptions | None) ->
     if not point.anonymous:
         checked_name(point.name, "volume")
     given = options or VolumeOptions()
-    return Volume(
-        name=point.name,
-        created=host.clock.now(),
-        labels=given.labels,
-        options=given.driver_config.options if given.driver_config else None,
-        anonymous=point.anonymous,
+    return with_origin(
+        host,
+        Volume(
+            name=point.name,
+            created=host.clock.now(),
+            labels=given.labels,
+            options=given.driver_config.options if given.driver_config else None,
+            anonymous=point.anonymous,
+        ),
     )

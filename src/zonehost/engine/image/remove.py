@@ -11,6 +11,7 @@ from zonehost.domain.reference import parse_reference
 from zonehost.engine.host import Host
 from zonehost.engine.image.sweep import sweep_layers
 from zonehost.engine.telling import tell_image
+from zonehost.engine.volume.origin import drop_unused_bases
 from zonehost.errors import Conflict, InvalidParameter
 from zonehost.ports.records import Delete
 
@@ -124,6 +125,7 @@ async def _delete(host: Host, image: Image, *, prune: bool) -> list[Removed]:
         doomed = parent if parent is not None and _idle(host, parent) else None
     here = [layer for layer in reversed(image.layers) if host.layers.get(layer) is not None]
     await sweep_layers(host, here)
+    await drop_unused_bases(host)
     return removed + [Removed(deleted=layer) for layer in here if host.layers.get(layer) is None]
 
 

@@ -72,13 +72,13 @@ async def settle(host: Host, zone: Zone, survey: Survey, report: Recovered) -> N
 
 
 async def _finish_making(host: Host, zone: Zone, report: Recovered) -> None:
-    """A container that brings new volumes is undone, since what is in them may be half of it; another is finished."""
+    """A container that is a clone or brings new volumes is undone: what is in them may be half of it."""
     new = [
         volume
         for point in zone.record.mounts
         if point.type == "volume" and (volume := host.volumes.get(point.name)) and volume.phase is Phase.MAKING
     ]
-    if new:
+    if new or zone.record.origin:
         log.info("container %s was not made to its end and is undone", zone.record.short)
         await discard(host, zone, new)
         report.undone += 1

@@ -8,6 +8,7 @@ from zonehost.domain.container import Container
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.network import Network
 from zonehost.domain.phase import Phase
+from zonehost.domain.snapshot import Schedule, Snapshot
 from zonehost.domain.volume import Volume
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_daemon
@@ -57,3 +58,7 @@ def _take_in(host: Host, record: Record) -> None:
             host.networks.put(record)
         case Volume():
             host.volumes.put(record)
+        case Snapshot():
+            host.snapshots.put(record)
+        case Schedule():
+            host.snapshots.plan(record)

@@ -16,11 +16,13 @@ from zonehost.engine.container.endpoints import plugs_of, with_links
 from zonehost.engine.container.exits import restart_soon, watch_exits
 from zonehost.engine.container.launch import launch
 from zonehost.engine.container.remove import remove_locked
+from zonehost.engine.dataset.schedule import keep_time
 from zonehost.engine.host import Host
 from zonehost.engine.network.predefined import ensure_predefined
 from zonehost.engine.recovery.containers import adopt, settle
 from zonehost.engine.recovery.load import load_records
 from zonehost.engine.recovery.report import Recovered
+from zonehost.engine.recovery.snapshots import settle_snapshots
 from zonehost.engine.recovery.sweep import sweep_disk, sweep_kernel, sweep_records
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_daemon
@@ -49,9 +51,11 @@ async def recover(host: Host, *, start_again: bool = True) -> Recovered:
     await _restore_networks(host, survey)
     for zone in host.containers:
         await _settle(host, zone, survey, report)
+    await settle_snapshots(host, report)
     await sweep_records(host, report)
     await sweep_disk(host, report)
     host.spawn(watch_exits(host), "ends of zones")
+    host.spawn(keep_time(host), "dates of snapshots")
     if host.builder is not None:
         await host.builder.settle()
     if start_again:

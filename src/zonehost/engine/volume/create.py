@@ -10,10 +10,13 @@ import msgspec
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import checked_name, new_id
 from zonehost.domain.phase import Phase
+from zonehost.domain.snapshot import Dataset
 from zonehost.domain.volume import Volume
+from zonehost.engine.dataset.removal import discard_all_of
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_volume
 from zonehost.engine.volume.inspect import VolumeDetail, detail
+from zonehost.engine.volume.origin import make_dataset, with_origin
 from zonehost.errors import Conflict, NotFound
 from zonehost.ports.records import Delete, Put
 
@@ -42,19 +45,22 @@ async def create(host: Host, request: VolumeRequest) -> VolumeDetail:
     existing = host.volumes.get(name)
     if existing is not None:
         return detail(host, _same(existing, request))
-    volume = Volume(
-        name=name,
-        created=host.clock.now(),
-        labels=request.labels,
-        options=request.options or None,
-        anonymous=not request.name,
+    volume = with_origin(
+        host,
+        Volume(
+            name=name,
+            created=host.clock.now(),
+            labels=request.labels,
+            options=request.options or None,
+            anonymous=not request.name,
+        ),
     )
     host.volumes.put(volume)
     async with AsyncExitStack() as undo:
         undo.push_async_callback(discard, host, volume)
         await host.records.commit(Put(volume))
         failpoint("volume.recorded")
-        await host.storage.create_volume(name, options=request.options)
+        await make_dataset(host, volume)
         failpoint("volume.dataset")
         whole = msgspec.structs.replace(volume, phase=Phase.WHOLE)
         await host.records.commit(Put(whole))
@@ -67,6 +73,7 @@ async def create(host: Host, request: VolumeRequest) -> VolumeDetail:
 async def discard(host: Host, volume: Volume) -> None:
     """Take a volume away, its record last. May be repeated."""
     await host.storage.remove_volume(volume.name)
+    await discard_all_of(host, Dataset("volume", volume.name))
     failpoint("volume.discarded")
     await host.records.commit(Delete(Volume.kind, volume.name))
     host.volumes.drop(volume.name)

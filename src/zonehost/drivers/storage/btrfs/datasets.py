@@ -19,6 +19,10 @@ from zonehost.ports.storage import Usage
 _ZONE_PARTS: Final = ("root/upper", "root/work", "etc", "log")
 
 
+_EMPTY: Final = 16384
+"""Bytes of an empty subvolume: the one node of its tree, which is no content."""
+
+
 class BtrfsStorage:
     """`ports.storage.Storage` on a pool."""
 
@@ -111,7 +115,7 @@ class BtrfsStorage:
         for name, path in datasets.items():
             group = groups.get(self._subvolumes.group(path))
             if group is not None and path.exists():
-                found[name] = Usage(group.referenced, group.limit)
+                found[name] = Usage(max(0, group.referenced - _EMPTY), group.limit)
         return found
 
     async def _remove(self, path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,9 @@ class BtrfsSnapshots:
         self._staging = pool.root / "staging"
         for folder in (self._snapshots, self._bases, self._staging):
             folder.mkdir(exist_ok=True, mode=0o700)
+        with our_errors("remove what was not made to its end"):
+            for left in self._staging.iterdir():
+                subvolumes.destroy(left)
 
     async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
         """One read-only subvolume a dataset, made in a thread: each waits for the disk."""
@@ -78,9 +81,9 @@ class BtrfsSnapshots:
         """What has a folder."""
         return frozenset(entry.name for entry in self._snapshots.iterdir())
 
-    def base(self, key: str) -> bool:
-        """Whether it is there; half-made ones are elsewhere."""
-        return (self._bases / key).exists()
+    async def bases(self) -> frozenset[str]:
+        """What is in the bases' folder; half-made ones are elsewhere."""
+        return frozenset(entry.name for entry in self._bases.iterdir())
 
     async def begin_base(self, key: str) -> str:
         """An empty volume aside; what an earlier attempt left is thrown away."""
@@ -104,13 +107,10 @@ class BtrfsSnapshots:
             place = self._place(Dataset("volume", volume))
             await asyncio.to_thread(self._clone, self._bases / key, place, quota, zone)
 
-    async def keep_bases(self, keys: Iterable[str]) -> None:
-        """Destroy the others, and every draft."""
-        kept = frozenset(keys)
-        for path in (*self._bases.iterdir(), *self._staging.iterdir()):
-            if path.name not in kept:
-                with our_errors(f"remove {path.name}"):
-                    await asyncio.to_thread(self._subvolumes.destroy, path)
+    async def remove_base(self, key: str) -> None:
+        """Destroy its subvolume."""
+        with our_errors(f"remove the base {key}"):
+            await asyncio.to_thread(self._subvolumes.destroy, self._bases / key)
 
     def _take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
         folder = self._snapshots / snapshot

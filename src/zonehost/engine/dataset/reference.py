@@ -1,0 +1,62 @@
+"""What a reference such as `web` or `web@monday` means: a container or a volume, and a snapshot of it."""
+
+from __future__ import annotations
+
+from zonehost.domain.snapshot import Dataset, Snapshot
+from zonehost.engine.host import Host
+from zonehost.errors import InvalidParameter, NotFound, Unsupported
+from zonehost.ports.snapshots import Snapshots
+
+
+def split(reference: str) -> tuple[str, str]:
+    """The name of the dataset, and the one of the snapshot; empty if there is none."""
+    dataset, _, snapshot = reference.partition("@")
+    return dataset, snapshot
+
+
+def find_dataset(host: Host, ref: str) -> Dataset:
+    """The container, by name or id, or else the volume of that name.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    try:
+        return Dataset("zone", host.containers.find(ref).id)
+    except NotFound:
+        if host.volumes.get(ref) is None:
+            raise NotFound(f"no such container or volume: {ref}") from None
+    return Dataset("volume", host.volumes.find(ref).name)
+
+
+def find_snapshot(host: Host, reference: str) -> Snapshot:
+    """The snapshot that `NAME@SNAPSHOT` means.
+
+    Raises:
+        InvalidParameter: no snapshot is named. NotFound: there is none of that name.
+    """
+    ref, name = split(reference)
+    if not name:
+        raise InvalidParameter(f'"{reference}" names no snapshot: write {ref}@SNAPSHOT')
+    return host.snapshots.find(find_dataset(host, ref), name)
+
+
+def with_volumes(host: Host, dataset: Dataset) -> tuple[Dataset, ...]:
+    """The dataset, and if it is a zone the volumes that are mounted in it."""
+    zone = host.containers.get(dataset.name) if dataset.kind == "zone" else None
+    if zone is None:
+        return (dataset,)
+    names = {point.name: None for point in zone.record.mounts if point.type == "volume"}
+    return (dataset, *(Dataset("volume", name) for name in names))
+
+
+def shown(host: Host, dataset: Dataset) -> str:
+    """The name by which people know the dataset."""
+    zone = host.containers.get(dataset.name) if dataset.kind == "zone" else None
+    return zone.record.name if zone is not None else dataset.name
+
+
+def snapshotter(host: Host, what: str) -> Snapshots:
+    """The port. Raises Unsupported, with `what` was asked for, if the storage driver has no snapshots."""
+    if host.snapshotter is None:
+        raise Unsupported(f"{what}: the storage driver {host.storage.name} does not have it")
+    return host.snapshotter
