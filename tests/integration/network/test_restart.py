@@ -14,7 +14,7 @@ import pytest
 from tests.integration.network.test_ports import source_of, web
 from tests.integration.network.world import HOST, OUTSIDE, SECONDS, World, Zone, address
 from zonehost.domain.network import Network
-from zonehost.drivers.network.driver import KernelNetworking
+from zonehost.drivers.network.driver import KernelNetworking, Settings
 
 INSTANCE = "test-restart"
 RULES = "nft --stateless list ruleset"
@@ -62,8 +62,10 @@ async def test_connections_outlive_the_daemon_and_its_return(world: World, run_r
     "damage", ["flush ruleset", "delete table inet {0}", "flush table inet {0}", "delete table bridge {0}"]
 )
 async def test_what_somebody_deletes_is_written_anew_and_connections_go_on(
-    world: World, net: KernelNetworking, damage: str
+    world: World, run_root: Path, damage: str
 ) -> None:
+    net = KernelNetworking(INSTANCE, run_root, Settings(guard=True))
+    await net.restore((), ())
     zone = await web(world, net)
     server = zone.place.serve(80)
     inward = world.outside.reach(HOST, 8080)
@@ -86,6 +88,7 @@ async def test_what_somebody_deletes_is_written_anew_and_connections_go_on(
     assert errors == []
     outward.sendall(b"still")
     assert source_of(server, world.outside, HOST, 8080) == OUTSIDE
+    await leave_nothing(net, zone, world)
 
 
 async def written_again(world: World, before: str) -> None:

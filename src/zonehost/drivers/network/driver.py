@@ -38,12 +38,16 @@ _THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the daemon's configuration says of networks. `publish` is the default host address, empty for all."""
+    """What the daemon's configuration says of networks. `publish` is the default host address, empty for all.
+
+    `guard`: keep connections through a flush of the rules; None is where the host's nft can list what that takes.
+    """
 
     bases: tuple[Base, ...] = DEFAULT_BASES
     bases6: tuple[Base, ...] = ()
     publish: str = ""
     metadata: bool = False
+    guard: bool | None = None
 
 
 class KernelNetworking:
@@ -61,7 +65,7 @@ class KernelNetworking:
         self._subnets = Subnets()
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
-        self._tables = Tables(self._names.table, firewall.RULES, self._ruleset)
+        self._tables = Tables(self._names.table, firewall.RULES, self._ruleset, guard=settings.guard)
 
     @property
     def attached(self) -> frozenset[str]:

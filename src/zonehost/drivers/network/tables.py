@@ -42,11 +42,14 @@ their memory over it, so that everyone who lists the ruleset would crash: there,
 class Tables:
     """Writes to nftables from one thread of its own; `whole` gives the ruleset that the state means now.
 
-    `rules` is how many rules that has, by family.
+    `rules` is how many rules that has, by family. Without a word on the `guard`, there is one where nft can list it.
     """
 
-    def __init__(self, table: str, rules: Mapping[str, int], whole: Callable[[], str]) -> None:
+    def __init__(
+        self, table: str, rules: Mapping[str, int], whole: Callable[[], str], *, guard: bool | None = None
+    ) -> None:
         self._table = table
+        self._guard = guard
         self._rules = rules
         self._whole = whole
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nftables")
@@ -154,7 +157,7 @@ class Tables:
     def _run(self, commands: str) -> None:
         if self._nftables is None:
             self._nftables = Nftables()
-            if version() >= _LISTS_FLAGS:
+            if self._guard if self._guard is not None else version() >= _LISTS_FLAGS:
                 self._nftables.run(_GUARD.format(table=self._table))
         self._nftables.run(commands)
 
