@@ -34,8 +34,10 @@ def shared_daemon() -> Iterator[Daemon]:
 @pytest.fixture
 def daemon(shared_daemon: Daemon) -> Iterator[Daemon]:
     """The shared daemon; what the test leaves in it is removed."""
+    images = shared_daemon.images()
     yield shared_daemon
     shared_daemon.remove_zones()
+    shared_daemon.remove_images(shared_daemon.images() - images)
 
 
 @pytest.fixture

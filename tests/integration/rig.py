@@ -170,6 +170,16 @@ class Daemon:
         if networks := self.docker("network", "ls", "--quiet", "--filter", "type=custom").split():
             self.docker("network", "rm", *networks)
 
+    def images(self) -> set[str]:
+        """The ids of all images, without those that only a build's steps left."""
+        return set(self.docker("images", "--quiet", "--no-trunc").split())
+
+    def remove_images(self, images: set[str]) -> None:
+        """Remove images with all their names, and what builds kept."""
+        if images:
+            self.docker("rmi", "--force", *images)
+            self.docker("builder", "prune", "--all", "--force")
+
     def close(self) -> None:
         """Remove the zones, stop the daemon, and fail where the kernel still holds anything of the instance.
 

@@ -65,6 +65,7 @@ def _from_host(daemon: Daemon, query: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("postgres")
 def test_postgres_serves_inside_and_outside_and_keeps_its_data(daemon: Daemon, image: str) -> None:
     daemon.docker(
