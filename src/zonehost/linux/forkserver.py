@@ -201,5 +201,6 @@ class ForkServer:
             child = self._jobs.pop(number).child
             assert child is not None
             child.exited.set_exception(Unavailable("the launcher died with the exit status of a job"))
+            child.exited.exception()  # retrieved: nobody need wait for it
         else:
             self._ended(number, result.si_status if result.si_code == os.CLD_EXITED else -result.si_status)

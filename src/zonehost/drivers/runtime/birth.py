@@ -23,7 +23,7 @@ from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import passed
 from zonehost.drivers.runtime.spec_rlimits import make_room
-from zonehost.drivers.runtime.staging import Stage, clone_binds
+from zonehost.drivers.runtime.staging import Stage, clone_binds, protect
 from zonehost.errors import InvalidParameter, ZonehostError
 from zonehost.linux import accounts, idmap, mounts, namespaces, overlay, pidfd
 from zonehost.linux.accounts import Account
@@ -132,11 +132,12 @@ class _Birth:
                 input=self._input,
             )
         )
+        protect(conmon.CRUN)
         self._hide_cgroups()
         if self._holder:
             os.waitpid(self._holder, 0)
         self._report.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
-        self._become_keeper(folder, stage.program(conmon.CRUN))
+        self._become_keeper(folder)
 
     def _hide_cgroups(self) -> None:
         """Leave what crun and conmon need of the v2 tree, and no more.
@@ -158,11 +159,11 @@ class _Birth:
         folder = f"{os.path.dirname(self._plan.crun_root)}/seccomp"
         return seccomp_program.program(profile, self._blueprint.process.capabilities, folder)
 
-    def _become_keeper(self, folder: ZoneFolder, crun: str) -> NoReturn:
+    def _become_keeper(self, folder: ZoneFolder) -> NoReturn:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for fd in self._inherited:
             os.set_inheritable(fd, True)
-        argv = conmon.command(self._blueprint, folder, crun, self._plan.crun_root, self._plan.stdin)
+        argv = conmon.command(self._blueprint, folder, self._plan.crun_root, self._plan.stdin)
         os.chdir(folder.path)  # where conmon leaves a file `oom` when the kernel ran out of the zone's memory
         os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage))
 

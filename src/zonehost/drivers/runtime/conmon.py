@@ -11,16 +11,17 @@ from typing import Final
 
 from zonehost.domain.blueprint import Blueprint
 from zonehost.drivers.runtime.folder import ZoneFolder
-from zonehost.errors import Conflict
+from zonehost.errors import Conflict, Unsupported
 
 CONMON: Final = "/usr/bin/conmon"
 CRUN: Final = "/usr/bin/crun"
 
 _RESIZE: Final = 1
 _REOPEN_LOGS: Final = 2
+_MOST_CELLS: Final = 1000
 
 
-def command(blueprint: Blueprint, folder: ZoneFolder, crun: str, crun_root: str, stdin: str) -> list[str]:
+def command(blueprint: Blueprint, folder: ZoneFolder, crun_root: str, stdin: str) -> list[str]:
     """Its argument vector, with the path of the zone's standard input if that is no terminal and not empty.
 
     It stays in the foreground, so that the launcher's child is the keeper.
@@ -35,7 +36,7 @@ def command(blueprint: Blueprint, folder: ZoneFolder, crun: str, crun_root: str,
         argv.append("--terminal")
         if blueprint.stdin:
             argv += ["--stdin", "--leave-stdin-open"]
-    runtime = [crun, "--cgroup-manager=disabled", f"--root={crun_root}"]
+    runtime = [CRUN, "--cgroup-manager=disabled", f"--root={crun_root}"]
     if stdin:
         # conmon knows no standard input of its caller's: a shell opens it for crun
         runtime = ["/bin/sh", "-c", f'exec "$0" "$@" <{stdin}', *runtime]
@@ -54,8 +55,10 @@ def resize(folder: ZoneFolder, rows: int, columns: int) -> None:
     """Set the size of the zone's terminal.
 
     Raises:
-        Conflict: the zone is not running.
+        Conflict: the zone is not running. Unsupported: a size that conmon does not take.
     """
+    if max(rows, columns) > _MOST_CELLS:
+        raise Unsupported(f"a terminal of {rows} rows and {columns} columns: {_MOST_CELLS} is the most of either")
     _tell(folder, _RESIZE, rows, columns)
 
 

@@ -15,6 +15,7 @@ from zonehost.drivers.runtime.conmon import CRUN
 from zonehost.drivers.runtime.report import say_error
 from zonehost.drivers.runtime.spec_process import process
 from zonehost.drivers.runtime.spec_rlimits import make_room
+from zonehost.drivers.runtime.staging import protect
 from zonehost.errors import InvalidParameter, ZonehostError
 from zonehost.linux import accounts, idmap, mounts, namespaces
 from zonehost.linux.accounts import Account
@@ -57,9 +58,10 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
         argv += [f"--process={_process_file(task, account)}", f"--pid-file={_path(pid_pipe)}"]
         if task.plan.process.tty:
             argv.append(f"--console-socket={_path(streams[3])}/{task.console}")
+        namespaces.unshare(namespaces.NEWNS)
+        mounts.propagate("/", mounts.SLAVE | mounts.REC)
+        protect(CRUN)
         if task.hidden:
-            namespaces.unshare(namespaces.NEWNS)
-            mounts.propagate("/", mounts.SLAVE | mounts.REC)
             mounts.detach(task.hidden)
         daemon.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
         os.execve(CRUN, [*argv, task.plan.zone], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})

@@ -73,6 +73,17 @@ def _clone_below(bind: BindMount) -> int:
         os.close(inside)
 
 
+def protect(program: str) -> None:
+    """Make a program read-only in this mount namespace: crun takes that as a reason not to copy itself.
+
+    It otherwise does so at each start, lest a container overwrite it (CVE-2019-5736), and starts anew.
+    """
+    fd = mounts.clone(program)
+    mounts.change(fd, add=mounts.RDONLY)
+    mounts.place(fd, program)
+    os.close(fd)
+
+
 class Stage:
     """The tmpfs and what stands on it."""
 
@@ -108,15 +119,6 @@ class Stage:
         if "shared" not in bind.propagation and "slave" not in bind.propagation:
             mounts.change(clone, propagation=mounts.PRIVATE, recursive=True)
         return self.put(clone)
-
-    def program(self, path: str) -> str:
-        """A program of the host, which nobody can write to here: crun takes that as a reason not to copy itself.
-
-        It otherwise does so at each start, lest a container overwrite it (CVE-2019-5736), and starts anew.
-        """
-        fd = mounts.clone(path)
-        mounts.change(fd, add=mounts.RDONLY)
-        return self.put(fd)
 
     def node(self, node: Node) -> str:
         """A device node, which root in the zone could not make; its owners are the zone's."""
