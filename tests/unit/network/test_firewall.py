@@ -14,6 +14,7 @@ from zonehost.drivers.network.firewall import (
     without,
     zone_elements,
 )
+from zonehost.linux.netlink_sets import Packed
 
 PORT = Published("tcp", "", 8080, "172.17.0.2", 80)
 PORT_AT = Published("udp", "127.0.0.1", 53, "172.17.0.2", 5353)
@@ -51,8 +52,8 @@ def test_a_bridges_walls() -> None:
         ("inet", "talking"): [(("zb1", "zb1"), ())],
         ("inet", "inside4"): [(("zb1", "10.0.0.0/24"), ())],
         ("inet", "inside6"): [(("zb1", "fd00::/64"), ())],
-        ("inet", "masqueraded4"): [(("10.0.0.0/24",), ())],
-        ("inet", "sources6"): [(("fd00::/64",), ("2001::1",))],
+        ("inet", "masqueraded4"): [(("zb1", "10.0.0.0/24"), ())],
+        ("inet", "sources6"): [(("zb1", "fd00::/64"), ("2001::1",))],
     }
     assert ("inet", "talking") not in bridge_elements([Bridge("zb1", talking=False)], metadata=True)
     assert bridge_elements([Bridge("zb1", internal=True)], metadata=True)["inet", "internal"] == [(("zb1",), ())]
@@ -68,9 +69,12 @@ def test_the_clouds_metadata_is_named_unless_allowed() -> None:
 def test_changes_are_laid_out_as_the_kernel_has_them() -> None:
     [change] = changes("t", zone_elements([PORT], []), add=True)
     assert (change.family, change.table, change.set, change.add) == ("inet", "t", "ports4", True)
-    assert change.elements == ((bytes((6, 0, 0, 0, 31, 144, 0, 0)), bytes((172, 17, 0, 2, 0, 80, 0, 0))),)
+    assert change.elements == (Packed(bytes((6, 0, 0, 0, 31, 144, 0, 0)), bytes((172, 17, 0, 2, 0, 80, 0, 0))),)
     [change] = changes("t", {("bridge", "stations"): [(("zv1", "02:42:ac:11:00:02"), ())]}, add=False)
-    assert change.elements == ((b"zv1".ljust(16, b"\0") + bytes.fromhex("0242ac1100020000"), b""),)
+    assert change.elements == (Packed(b"zv1".ljust(16, b"\0") + bytes.fromhex("0242ac1100020000")),)
+    [change] = changes("t", {("inet", "inside4"): [(("zb1", "10.0.0.0/24"), ())]}, add=True)
+    name = b"zb1".ljust(16, b"\0")
+    assert change.elements == (Packed(name + bytes((10, 0, 0, 0)), b"", name + bytes((10, 0, 0, 255))),)
     elements = zone_elements([PORT], [STATION])
     assert changes("t", without(elements, elements), add=True) == []
 

@@ -1,7 +1,6 @@
 """What the fork server runs for the network audit: our tables as the kernel has them, and as they should be.
 
-Each in a process of its own: libnftables keeps tables of symbols that all contexts of a process share and that the end
-of any one of them frees.
+The second in a process of its own, whose network namespace ends with it.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ import json
 from typing import Any, Final
 
 from zonehost.errors import SystemFailure
-from zonehost.linux import namespaces
+from zonehost.linux import namespaces, nftables
 from zonehost.linux.jobs import answering
-from zonehost.linux.nftables import Nftables, NftablesError
+from zonehost.linux.nftables import NftablesError
 
 _FAMILIES: Final = ("inet", "bridge")
 Rules = dict[str, list[str]]
@@ -38,7 +37,7 @@ def _listed(table: str, ruleset: str) -> Rules:
     found: dict[str, set[str]] = {}
     try:
         if ruleset:
-            Nftables().run(ruleset)
+            nftables.run(ruleset)
         for family in _FAMILIES:
             for item in _asked(family, table):
                 for kind, body in item.items():
@@ -49,13 +48,9 @@ def _listed(table: str, ruleset: str) -> Rules:
 
 
 def _asked(family: str, table: str) -> list[dict[str, Any]]:
-    """What is in a table; nothing if there is none.
-
-    Tables are asked for one by one: libnftables 1.0.6 corrupts its memory when it lists one with flags as JSON. And
-    each answer gets a context of its own, since an output buffer that a short answer made is too short for a long one.
-    """
+    """What is in a table; nothing if there is none."""
     try:
-        answer = Nftables().run(f"list table {family} {table}", json=True)
+        answer = nftables.run(f"list table {family} {table}", json=True)
     except NftablesError as error:
         if "No such file or directory" in str(error):
             return []

@@ -28,6 +28,7 @@ from zonehost.drivers.network.subnets import Subnets
 from zonehost.drivers.network.tables import Tables
 from zonehost.drivers.network.wiring import Wiring
 from zonehost.errors import Conflict, Unsupported, ZonehostError
+from zonehost.linux.netlink_sets import Change
 from zonehost.ports.network import Plug, ZonePlugs
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class KernelNetworking:
         self._subnets.made(plan.subnets(network))
         self._networks[network.id] = network
         try:
-            await self._tables.replace()
+            await self._tables.change(self._wall_changes(network, add=True))
         except BaseException:
             del self._networks[network.id]
             raise
@@ -118,7 +119,7 @@ class KernelNetworking:
         if network.driver != "bridge":
             return
         if self._networks.pop(network.id, None) is not None:
-            await self._tables.replace()
+            await self._tables.change(self._wall_changes(network, add=False))
         bridge = plan.bridge_link(self._names, network)
         if await self._in_thread(self._wiring.owns, bridge):
             await self._removal.remove([bridge.name])
@@ -248,6 +249,10 @@ class KernelNetworking:
         gone = firewall.changes(table, firewall.without(old, new), add=False)
         await self._tables.change(gone + firewall.changes(table, firewall.without(new, old), add=True))
         await self._forget_flows(plugs)
+
+    def _wall_changes(self, network: Network, *, add: bool) -> list[Change]:
+        wall = firewall.bridge_elements([plan.wall(self._names, network)], metadata=True)
+        return firewall.changes(self._names.table, wall, add=add)
 
     async def _forget_flows(self, plugs: ZonePlugs) -> None:
         """Datagrams go where the rules say now."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
-from zonehost.linux.netlink_sets import Change, packed
+from zonehost.linux.netlink_sets import Change, Packed, packed, packed_interval
 
 METADATA: Final = ("169.254.169.254", "fd00:ec2::254")
 """Where clouds give a machine its credentials."""
@@ -129,11 +129,11 @@ def bridge_elements(bridges: Iterable[Bridge], *, metadata: bool) -> Elements:
         for subnet in bridge.subnets:
             add(f"inside{_version(subnet)}", bridge.interface, subnet)
         for subnet in bridge.masqueraded:
-            add(f"masqueraded{_version(subnet)}", subnet)
+            add(f"masqueraded{_version(subnet)}", bridge.interface, subnet)
         for subnet in bridge.open:
             add(f"open{_version(subnet)}", bridge.interface, subnet)
         for subnet, source in bridge.sources:
-            add(f"sources{_version(subnet)}", subnet, to=(source,))
+            add(f"sources{_version(subnet)}", bridge.interface, subnet, to=(source,))
     if not metadata:
         for address in METADATA:
             add(f"metadata{_version(address)}", address)
@@ -141,14 +141,18 @@ def bridge_elements(bridges: Iterable[Bridge], *, metadata: bool) -> Elements:
 
 
 def changes(table: str, elements: Elements, *, add: bool) -> list[Change]:
-    """The elements as changes to the tables of this name. Not for sets of intervals, whose elements are two each."""
-    found: list[Change] = []
-    for (family, name), listed in elements.items():
-        kind = SETS[family, name]
-        packs = ((packed(kind.key, key), packed(kind.value, to) if add else b"") for key, to in listed)
-        if listed:
-            found.append(Change(family, table, name, add, tuple(packs)))
-    return found
+    """The elements as changes to the tables of this name."""
+    return [
+        Change(family, table, name, add, tuple(_packed(SETS[family, name], one, add=add) for one in listed))
+        for (family, name), listed in elements.items()
+        if listed
+    ]
+
+
+def _packed(kind: Set, element: Element, *, add: bool) -> Packed:
+    key, to = element
+    first, last = packed_interval(kind.key, key) if kind.interval else (packed(kind.key, key), b"")
+    return Packed(first, packed(kind.value, to) if add else b"", last)
 
 
 def removal(table: str) -> str:
@@ -204,6 +208,8 @@ def _written(kind: Set, element: Element) -> str:
 
 
 def _intervals(*key: str, value: tuple[str, ...] = ()) -> Set:
+    """A set of prefixes. Its key has two parts: libnftables 1.0.6 looks for overlaps in sets of a single one, and reads
+    freed memory when such a set is replaced."""
     return Set(key, value, interval=True)
 
 
@@ -215,10 +221,10 @@ SETS: Final = {
     ("inet", "inside6"): _intervals("ifname", "ipv6_addr"),
     ("inet", "open4"): _intervals("ifname", "ipv4_addr"),
     ("inet", "open6"): _intervals("ifname", "ipv6_addr"),
-    ("inet", "masqueraded4"): _intervals("ipv4_addr"),
-    ("inet", "masqueraded6"): _intervals("ipv6_addr"),
-    ("inet", "sources4"): _intervals("ipv4_addr", value=("ipv4_addr",)),
-    ("inet", "sources6"): _intervals("ipv6_addr", value=("ipv6_addr",)),
+    ("inet", "masqueraded4"): _intervals("ifname", "ipv4_addr"),
+    ("inet", "masqueraded6"): _intervals("ifname", "ipv6_addr"),
+    ("inet", "sources4"): _intervals("ifname", "ipv4_addr", value=("ipv4_addr",)),
+    ("inet", "sources6"): _intervals("ifname", "ipv6_addr", value=("ipv6_addr",)),
     ("inet", "metadata4"): Set(("ipv4_addr",)),
     ("inet", "metadata6"): Set(("ipv6_addr",)),
     ("inet", "ports4"): Set(("inet_proto", "inet_service"), ("ipv4_addr", "inet_service")),
@@ -263,10 +269,10 @@ _INET_CHAINS: Final = """
 	chain leaving {
 		type nat hook postrouting priority srcnat; policy accept;
 		oifname @bridges goto to_bridge
-		snat ip to ip saddr map @sources4
-		snat ip6 to ip6 saddr map @sources6
-		ip saddr @masqueraded4 masquerade
-		ip6 saddr @masqueraded6 masquerade
+		snat ip to iifname . ip saddr map @sources4
+		snat ip6 to iifname . ip6 saddr map @sources6
+		iifname . ip saddr @masqueraded4 masquerade
+		iifname . ip6 saddr @masqueraded6 masquerade
 	}
 	chain to_bridge {
 		ip saddr 127.0.0.0/8 masquerade
