@@ -62,13 +62,24 @@ def holdings(instance: Instance) -> list[str]:
 
 
 def datasets(instance: Instance) -> list[str]:
-    """The zones and volumes that have a folder (or a btrfs subvolume) under the data root."""
+    """The zones, volumes and snapshots that have a folder under the data root, or a subvolume in its pool."""
+    roots = [instance.data_root, *_pools(instance)]
     return sorted(
-        str(entry.relative_to(instance.data_root))
-        for kind in ("zones", "volumes")
-        for entry in _entries(instance.data_root / kind)
+        str(entry).partition(str(instance.data_root))[2]
+        for root in roots
+        for kind in ("zones", "volumes", "snapshots", "staging")
+        for entry in _entries(root / kind)
         if entry.is_dir()
     )
+
+
+def _pools(instance: Instance) -> Iterator[Path]:
+    """The pool, as the first process sees it that has it mounted: it is not in the host's mount namespace."""
+    place = str(instance.data_root / "pool")
+    for process in _pids():
+        if any(line.split()[4] == place for line in _read(process / "mountinfo").splitlines()):
+            yield Path(f"{process}/root{place}")
+            return
 
 
 def _processes(instance: Instance) -> Iterator[str]:
