@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from typing import Final
@@ -40,14 +39,3 @@ def borrow(pidfd: int, fd: int) -> int:
         OSError: the process has ended, or has no such descriptor.
     """
     return libc.syscall(_PIDFD_GETFD, pidfd, fd, 0)
-
-
-async def ended(pidfd: int) -> None:
-    """Wait until the process has ended."""
-    loop = asyncio.get_running_loop()
-    over = asyncio.Event()
-    loop.add_reader(pidfd, over.set)
-    try:
-        await over.wait()
-    finally:
-        loop.remove_reader(pidfd)

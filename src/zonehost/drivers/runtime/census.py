@@ -10,6 +10,7 @@ from typing import Final
 
 from zonehost.drivers.runtime.folder import ZoneFolder
 from zonehost.drivers.runtime.input import Input
+from zonehost.drivers.runtime.intake import readable
 from zonehost.drivers.runtime.living import Zone
 from zonehost.linux import pidfd
 from zonehost.linux.cgroup_group import Group
@@ -35,7 +36,7 @@ async def find_living(folder: ZoneFolder, group: Group) -> Zone | None:
             return zone
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
-                await pidfd.ended(guard)
+                await readable(guard)
     os.close(guard)
     return None
 
