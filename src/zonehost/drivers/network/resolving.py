@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +75,7 @@ class Resolver:
         """
         with ExitStack() as stack:
             sockets = [stack.enter_context(made) for made in _ears(netns, again=again)] if netns is not None else []
-            self._order({"put": asdict(zone)}, [made.fileno() for made in sockets], start=netns is not None)
+            self._order({"put": _as_json(zone)}, [made.fileno() for made in sockets], start=netns is not None)
 
     def drop(self, zone: str) -> None:
         """Forget the zone and close its sockets. Idempotent."""
@@ -158,6 +157,10 @@ class Resolver:
             if used is not None:
                 used.close()
         self._connection = self._lifeline = None
+
+
+def _as_json(zone: Zone) -> dict[str, Any]:
+    return {**zone._asdict(), "places": [place._asdict() for place in zone.places]}
 
 
 def _ears(netns: int, *, again: bool) -> list[socket.socket]:

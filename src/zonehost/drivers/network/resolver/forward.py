@@ -6,13 +6,12 @@ dead, slow or fails; when all have, there is no reply.
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import count
-from pathlib import Path
 from typing import Final
 
 from zonehost.drivers.network.resolver import wire
@@ -32,7 +31,7 @@ Watch = Callable[[socket.socket, Callable[[], None] | None], None]
 class HostServers:
     """The host's own name servers, read again when their file changes (resolv.conf(5))."""
 
-    def __init__(self, path: Path = Path("/etc/resolv.conf")) -> None:
+    def __init__(self, path: str = "/etc/resolv.conf") -> None:
         self._path = path
         self._seen = (0, 0)
         self._servers: tuple[str, ...] = ()
@@ -40,12 +39,13 @@ class HostServers:
     def current(self) -> tuple[str, ...]:
         """Their addresses, in order."""
         try:
-            status = self._path.stat()
-            seen = (status.st_mtime_ns, status.st_ino)
-            if seen != self._seen:
-                words = [line.split() for line in self._path.read_text().splitlines()]
-                self._servers = tuple(line[1] for line in words if len(line) > 1 and line[0] == "nameserver")
-                self._seen = seen
+            with open(self._path) as file:
+                status = os.fstat(file.fileno())
+                seen = (status.st_mtime_ns, status.st_ino)
+                if seen != self._seen:
+                    words = [line.split() for line in file]
+                    self._servers = tuple(line[1] for line in words if len(line) > 1 and line[0] == "nameserver")
+                    self._seen = seen
         except OSError:
             self._servers = ()
         return self._servers
@@ -55,7 +55,7 @@ class _Asked:
     """One question under way."""
 
     def __init__(self, query: bytes, servers: tuple[str, ...], reply: Reply) -> None:
-        self.query = secrets.token_bytes(2) + query[2:]
+        self.query = os.urandom(2) + query[2:]
         self.identity = query[:2]
         self.left: Iterator[str] = iter(servers * ROUNDS)
         self.reply = reply

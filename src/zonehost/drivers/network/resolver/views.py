@@ -6,13 +6,12 @@ A zone resolves the names of its own networks and no others, so it never resolve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from zonehost.drivers.network.resolver import wire
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A zone in a network: its names there, its addresses, and its private names for others (alias to name)."""
 
     network: str
@@ -23,8 +22,7 @@ class Place:
     links: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """A zone's places, the name servers that it asks for, and whether anything outside may be asked for it at all."""
 
     id: str
@@ -33,12 +31,12 @@ class Zone:
     outside: bool = True
 
 
-@dataclass(slots=True)
 class _Network:
-    holders: dict[str, dict[str, Place]] = field(default_factory=dict)
-    """By name, then by zone."""
-    reverse: dict[str, str] = field(default_factory=dict)
-    """By PTR name: the zone's name and the network's."""
+    """Who has which name, by name and zone; and by PTR name, what an address is called."""
+
+    def __init__(self) -> None:
+        self.holders: dict[str, dict[str, Place]] = {}
+        self.reverse: dict[str, str] = {}
 
 
 class Directory:

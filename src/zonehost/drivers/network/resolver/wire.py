@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 A: Final = 1
 PTR: Final = 12
@@ -37,8 +36,7 @@ class Malformed(Exception):
     """Bytes that are no question."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked: the name in lower case without its last dot, the type, and how large an answer may be by UDP."""
 
     name: str
