@@ -21,9 +21,8 @@ from zonehost.domain.host_config import PortBinding
 from zonehost.domain.identity import new_id
 from zonehost.domain.ipam import Leases
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
-from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.linux.netlink import entered
-from zonehost.ports.network import Plug, ZonePlugs
+from zonehost.ports.network import Networking, Plug, ZonePlugs
 
 OUTSIDE = "198.51.100.2"
 HOST = "198.51.100.1"
@@ -121,7 +120,7 @@ class World:
         self.stack.callback(made.close)
         return made
 
-    async def network(self, net: KernelNetworking, *pools: Pool, **fields: object) -> Network:
+    async def network(self, net: Networking, *pools: Pool, **fields: object) -> Network:
         chosen = pools or await net.choose_pools(self.networks, ipv6=bool(fields.get("ipv6")))
         record = Network(id=new_id(), name=f"net{next(self.numbers)}", driver="bridge", created=0, pools=chosen)
         record = msgspec.structs.replace(record, **fields)
@@ -136,7 +135,7 @@ class World:
 
     async def zone(
         self,
-        net: KernelNetworking,
+        net: Networking,
         *networks: Network,
         ports: dict[str, tuple[PortBinding, ...]] | None = None,
         names: tuple[str, ...] = (),
