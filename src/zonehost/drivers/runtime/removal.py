@@ -36,6 +36,8 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
             await group.emptied()
     except TimeoutError as error:
         raise Blocked(f"container {folder.zone} cannot be removed: {_stuck(group)}") from error
+    if zone is not None:
+        await zone.over.wait()  # its end is told from what is about to be swept
     await asyncio.to_thread(_sweep, folder, group)
 
 
