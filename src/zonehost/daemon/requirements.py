@@ -13,7 +13,7 @@ from zonehost.drivers.machine import tool_version
 from zonehost.drivers.runtime.spec_mounts import INIT_PROGRAM
 from zonehost.errors import Unavailable, ZonehostError
 from zonehost.linux.cgroup import discover
-from zonehost.linux.nftables import NftablesError, load_library
+from zonehost.linux.nftables import NftablesError, version
 
 OLDEST_KERNEL: Final = (6, 12)
 _TOOLS: Final = {
@@ -55,9 +55,9 @@ def _missing() -> Iterator[str]:
     if not Path(INIT_PROGRAM).exists():
         yield f"{INIT_PROGRAM} is missing (docker run --init): apt install tini"
     try:
-        load_library()
+        version()
     except NftablesError as error:
-        yield f"libnftables cannot be used ({error}): apt install libnftables1"
+        yield f"nftables cannot be used ({error}): apt install nftables"
 
 
 def _kernel_faults() -> Iterator[str]:

@@ -80,7 +80,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         logs=logs,
         registries=registries,
         zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root),
-        network_audit=KernelNetworkAudit(configuration.name, forks, links),
+        network_audit=KernelNetworkAudit(configuration.name, links),
     )
     undo.push_async_callback(host.close)
     add_builder(host, forks, chosen.root, configuration.fresh)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from zonehost.domain.network import Network
 from zonehost.drivers.network import firewall, plan
 from zonehost.drivers.network.driver import Settings
+from zonehost.drivers.network.listing import listed, listed_in_fresh_namespace
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.wiring import Wiring
-from zonehost.linux import jobs
-from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.audit import Finding, Trouble
 from zonehost.ports.network import ZonePlugs
-
-_JOBS: Final = "zonehost.drivers.network.audit_job"
 
 
 class KernelNetworkAudit:
     """`ports.audit.NetworkAudit`."""
 
-    def __init__(self, instance: str, forks: ForkServer, settings: Settings | None = None) -> None:
-        self._forks = forks
+    def __init__(self, instance: str, settings: Settings | None = None) -> None:
         self._names = Names(instance)
         self._settings = settings or Settings()
 
@@ -72,13 +67,11 @@ class KernelNetworkAudit:
                 plan.elements(self._names, zones),
             ),
         )
-        there, expected = await asyncio.gather(
-            jobs.run(self._forks, f"{_JOBS}:list_ours", table),
-            jobs.run(self._forks, f"{_JOBS}:list_wanted", [table, wanted]),
-        )
+        there = await asyncio.to_thread(listed, table)
+        expected = await asyncio.to_thread(listed_in_fresh_namespace, table, wanted)
         findings = []
         for place in sorted(there.keys() | expected.keys()):
-            have, want = set(there.get(place, ())), set(expected.get(place, ()))
+            have, want = there.get(place, set()), expected.get(place, set())
             for trouble, items in ((Trouble.LOSS, want - have), (Trouble.ORPHAN, have - want)):
                 findings += [
                     Finding(trouble=trouble, kind="firewall", name=f"{table} {place}", detail=item)

@@ -3,9 +3,10 @@
 Small changes are elements, gathered into one transaction while another runs. When one fails, or the kernel tells that
 somebody deleted in our tables, the whole is written anew from the state.
 
-A second table, the guard, has one NAT chain and one rule that asks for a connection's state, and belongs to this
-process, so that nobody else can delete it (nft(8), flags owner). While such a chain and such a rule are in a network
-namespace, the kernel follows connections and translates those that exist, also when a flush has taken our rules away.
+A second table, the guard, has one NAT chain and one rule that asks for a connection's state, and belongs to a
+process of ours, so that nobody else can delete it (nft(8), flags owner). While such a chain and such a rule are in a
+network namespace, the kernel follows connections and translates those that exist, also when a flush has taken our rules
+away.
 """
 
 from __future__ import annotations
@@ -17,25 +18,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from zonehost.errors import SystemFailure
+from zonehost.linux import nftables
 from zonehost.linux.netlink import Channel
 from zonehost.linux.netlink_sets import NETFILTER, Change, commit
 from zonehost.linux.netlink_tables import TableMonitor, count_rules
-from zonehost.linux.nftables import Nftables, NftablesError, version
+from zonehost.linux.nftables import NftablesError
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _GUARD: Final = """table inet {table}/guard {{
-	flags owner
+	flags owner;
 	chain kept {{
 		type nat hook postrouting priority 200; policy accept;
-		ct state established accept
-	}}
+		ct state established accept;
+	}};
 }}
 """
 
 _LISTS_FLAGS: Final = (1, 1)
-"""nft and libnftables that can list a table with flags as JSON; older ones, 1.0.6 of Debian 12 among them, corrupt
+"""An nft that can list a table with flags as JSON; older ones, 1.0.6 of Debian 12 among them, corrupt
 their memory over it, so that everyone who lists the ruleset would crash: there, no guard is made."""
 
 
@@ -53,7 +55,8 @@ class Tables:
         self._rules = rules
         self._whole = whole
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nftables")
-        self._nftables: Nftables | None = None
+        self._held: nftables.Held | None = None
+        self._begun = False
         self._lock = asyncio.Lock()
         self._channel: Channel | None = None
         self._pending: list[Change] = []
@@ -155,11 +158,11 @@ class Tables:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _run(self, commands: str) -> None:
-        if self._nftables is None:
-            self._nftables = Nftables()
-            if self._guard if self._guard is not None else version() >= _LISTS_FLAGS:
-                self._nftables.run(_GUARD.format(table=self._table))
-        self._nftables.run(commands)
+        if not self._begun:
+            self._begun = True
+            if self._guard if self._guard is not None else nftables.version() >= _LISTS_FLAGS:
+                self._held = nftables.Held(_GUARD.format(table=self._table))
+        nftables.run(commands)
 
     def _commit(self, changes: Sequence[Change]) -> None:
         commit(self._open_channel(), changes)
@@ -170,9 +173,9 @@ class Tables:
         return self._channel
 
     def _close(self) -> None:
-        if self._nftables is not None:
-            self._nftables.close()
-            self._nftables = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         if self._channel is not None:
             self._channel.close()
             self._channel = None
