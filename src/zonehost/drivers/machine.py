@@ -14,10 +14,13 @@ from typing import Final
 from zonehost.domain.etc_files import names_only_loopback
 from zonehost.errors import SystemFailure
 from zonehost.linux.cgroup import discover
+from zonehost.linux.patience import patiently
 from zonehost.ports.machine import MachineFacts, MachineState, PathKind
 
 _UPSTREAM_RESOLVER: Final = "/run/systemd/resolve/resolv.conf"
 """Where systemd-resolved(8) names the real servers, when /etc/resolv.conf names only itself."""
+_PATIENCE: Final = 10.0
+"""Seconds in which a file system must say what a path is."""
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -51,18 +54,33 @@ class LinuxMachine:
         return _text("/etc/hosts")
 
     async def kind(self, path: str) -> PathKind:
-        """What is there, links followed."""
-        place = Path(path)
-        if place.is_dir():
-            return PathKind.FOLDER
-        return PathKind.FILE if place.exists() else PathKind.MISSING
+        """What is there, links followed.
+
+        Raises:
+            Unavailable: the file system does not answer.
+        """
+        return await patiently(lambda: _kind(Path(path)), path, _PATIENCE)
 
     async def make_folder(self, path: str) -> None:
-        """Make a folder, as Docker does for `-v` of a source that is not there."""
-        try:
+        """Make a folder, as Docker does for `-v` of a source that is not there.
+
+        Raises:
+            SystemFailure: it cannot be made. Unavailable: the file system does not answer.
+        """
+
+        def make() -> None:
             Path(path).mkdir(parents=True, exist_ok=True, mode=0o755)
+
+        try:
+            await patiently(make, path, _PATIENCE)
         except OSError as error:
             raise SystemFailure(f"error while creating mount source path '{path}': {error}") from error
+
+
+def _kind(place: Path) -> PathKind:
+    if place.is_dir():
+        return PathKind.FOLDER
+    return PathKind.FILE if place.exists() else PathKind.MISSING
 
 
 def tool_version(*command: str) -> str:

@@ -23,10 +23,11 @@ async def restart(host: Host, ref: str, *, signal: str = "", timeout: int | None
         if zone.active:
             await halt(host, zone, number=number, timeout=timeout)
         async with zone.lock:
-            check_startable(zone)
-            zone.no_restart = False
-            zone.restart_wait = 0.0
-            await launch(host, zone, restart_count=0)
+            if not zone.record.state.running:  # else another client was faster
+                check_startable(zone)
+                zone.no_restart = False
+                zone.restart_wait = 0.0
+                await launch(host, zone, restart_count=0)
     finally:
         zone.stays = False
     tell_container(host, zone.record, "restart")
