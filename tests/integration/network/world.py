@@ -122,7 +122,9 @@ class World:
 
     async def network(self, net: Networking, *pools: Pool, **fields: object) -> Network:
         chosen = pools or await net.choose_pools(self.networks, ipv6=bool(fields.get("ipv6")))
-        record = Network(id=new_id(), name=f"net{next(self.numbers)}", driver="bridge", created=0, pools=chosen)
+        record = Network(
+            id=new_id(), name=f"net{next(self.numbers)}", driver="bridge", created=0, pools=chosen, predefined=True
+        )
         record = msgspec.structs.replace(record, **fields)
         await net.create(record)
         self.networks.append(record)

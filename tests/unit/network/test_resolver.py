@@ -122,6 +122,15 @@ def test_what_is_dropped_is_gone_and_shared_names_stay() -> None:
     assert directory.zones == {}
 
 
+def test_zones_without_names_come_and_go() -> None:
+    directory = Directory()
+    for zone in ("a", "b"):
+        directory.put(Zone(zone, (place("n1"),)))
+    directory.drop("a")
+    assert directory.look_up("b", "web", wire.A) is None
+    directory.drop("b")
+
+
 def test_links_are_names_of_one_zone_only() -> None:
     directory = Directory()
     directory.put(Zone("a", (place("n1", "web", links=(("db", "postgres"),)),)))  # type: ignore[arg-type]

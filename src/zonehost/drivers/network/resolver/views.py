@@ -32,9 +32,10 @@ class Zone(NamedTuple):
 
 
 class _Network:
-    """Who has which name, by name and zone; and by PTR name, what an address is called."""
+    """The zones of a network: who has which name, by name and zone; and by PTR name, what an address is called."""
 
     def __init__(self) -> None:
+        self.zones: set[str] = set()
         self.holders: dict[str, dict[str, Place]] = {}
         self.reverse: dict[str, str] = {}
 
@@ -57,6 +58,7 @@ class Directory:
         self._zones[zone.id] = zone
         for place in zone.places:
             network = self._networks.setdefault(place.network, _Network())
+            network.zones.add(zone.id)
             for name in _all_names(place):
                 network.holders.setdefault(name, {})[zone.id] = place
             name = f"{place.names[0]}.{place.network_name}" if place.names else ""
@@ -69,6 +71,7 @@ class Directory:
         old = self._zones.pop(zone, None)
         for place in old.places if old else ():
             network = self._networks[place.network]
+            network.zones.discard(zone)
             for name in _all_names(place):
                 holders = network.holders.get(name, {})
                 holders.pop(zone, None)
@@ -76,7 +79,7 @@ class Directory:
                     network.holders.pop(name, None)
             for address in filter(None, (place.ipv4, place.ipv6)):
                 network.reverse.pop(wire.reverse_name(address), None)
-            if not network.holders and not network.reverse:
+            if not network.zones:
                 del self._networks[place.network]
 
     def look_up(self, zone: str, name: str, kind: int) -> list[bytes] | None:
