@@ -171,6 +171,19 @@ async def test_a_terminal_has_a_size_that_changes(rig: Rig) -> None:
     assert b"".join(data for _, data in await read_all(streams)).endswith(b"40 100\r\n")
 
 
+async def test_the_same_size_again_is_no_change(rig: Rig) -> None:
+    script = "trap 'echo changed' WINCH; echo ready; read x; echo read; read x"
+    blueprint = rig.blueprint("sh", "-c", script, tty=True, console_size=(30, 90), stdin=True)
+    await rig.runtime.create(blueprint)
+    streams = await rig.runtime.attach(blueprint.id)
+    await rig.runtime.start(blueprint.id)
+    assert await read_line(streams) == b"ready\r\n"
+    await rig.runtime.resize(blueprint.id, 30, 90)
+    await asyncio.sleep(0.2)
+    await streams.write(b"\n\n")
+    assert b"changed" not in b"".join(data for _, data in await read_all(streams))
+
+
 async def test_an_execs_terminal_has_the_size_it_is_given(rig: Rig) -> None:
     zone = await rig.start("sleep", "100")
     running = await rig.exec(zone, "sh", "-c", "echo ready; read x; stty size", tty=True, stdin=True)

@@ -105,7 +105,10 @@ class ZoneRuntime:
 
     async def resize(self, zone: str, rows: int, columns: int) -> None:
         """As in the port."""
-        conmon.resize(self._living(zone).folder, rows, columns)
+        living = self._living(zone)
+        if living.size != (rows, columns):  # conmon signals SIGWINCH even where nothing changes
+            conmon.resize(living.folder, rows, columns)
+            living.size = (rows, columns)
 
     async def exec(self, plan: ExecPlan) -> Execution:
         """As in the port."""

@@ -27,6 +27,8 @@ class Zone:
     output: Broadcast = field(init=False)
     input: Input | None = None
     """Its standard input, unless that is a terminal or nothing."""
+    size: tuple[int, int] | None = None
+    """Rows and columns that its terminal was last given, as far as this daemon knows."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its keeper has ended."""
     settling: asyncio.Future[None] | None = None

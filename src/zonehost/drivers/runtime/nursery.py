@@ -62,6 +62,7 @@ class Nursery:
             hybrid=bool(self._hierarchies.legacy),
         )
         zone = await self._with_input(plan, folder, group, plumb)
+        zone.size = blueprint.process.console_size
         zone.settling = asyncio.ensure_future(_settle(group, zone.record.keeper))
         return zone
 
