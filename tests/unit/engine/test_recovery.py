@@ -15,6 +15,7 @@ from zonehost.domain.container import Container, Status
 from zonehost.domain.host_config import RestartPolicy
 from zonehost.domain.phase import Phase
 from zonehost.domain.volume import Volume
+from zonehost.engine.container.pause import pause
 from zonehost.engine.container.stop import stop
 from zonehost.engine.container.wait import WaitCondition, wait
 from zonehost.engine.host import Host
@@ -220,3 +221,12 @@ async def test_a_damaged_record_is_named_and_the_rest_works(world: World) -> Non
             later.host.containers.find("0" * 64)
         told = [event for event in later.host.events.past(0, 0) if event.action == "corrupt"]
         assert told[0].attributes["key"] == "0" * 64
+
+
+async def test_a_zone_that_was_held_still_for_a_commit_goes_on(world: World) -> None:
+    container, paused = await run(world, "sleep"), await run(world, "sleep")
+    await pause(world.host, paused)
+    world.runtime.zones[container].paused = True
+    async with successor(world):
+        assert not world.runtime.zones[container].paused
+        assert world.runtime.zones[paused].paused

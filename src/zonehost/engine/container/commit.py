@@ -11,6 +11,7 @@ from zonehost.domain.config import Config
 from zonehost.domain.config_changes import apply_changes
 from zonehost.domain.config_merge import merge_config
 from zonehost.domain.container import Container, Status
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image import Layer
 from zonehost.domain.image_config import HistoryStep, ImageConfig, RootFs, rfc3339, write_image_config
 from zonehost.engine.host import Host
@@ -49,6 +50,7 @@ async def commit(host: Host, request: CommitRequest) -> str:
     config = apply_changes(base, request.changes)
     async with host.images.intake():
         layer = await _layer(host, zone, pause=request.pause)
+        failpoint("commit.layered")
         document = _document(host, zone.record, config, layer, request)
         layers = (*_layers_below(host, zone.record), layer)
         names = (name,) if name is not None else ()
@@ -82,6 +84,7 @@ async def _layer(host: Host, zone: Zone, *, pause: bool) -> Layer:
         if pause and zone.record.state.status is Status.RUNNING:
             await host.runtime.pause(zone.id)
             after.push_async_callback(host.runtime.resume, zone.id)
+            failpoint("commit.paused")
         return await host.layers.commit(f"{host.storage.zone_path(zone.id)}/root/upper")
 
 

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from zonehost.domain.container import Status
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.signals import parse_signal
 from zonehost.engine.container.kill import end, send, stop_signal
 from zonehost.engine.host import Host
@@ -41,6 +42,7 @@ async def halt(host: Host, zone: Zone, *, number: int = 0, timeout: int | None =
     seconds = _patience(host, zone, timeout)
     ended = asyncio.shield(zone.exits.next())
     await send(host, zone, number or stop_signal(zone))
+    failpoint("stop.signalled")
     if seconds < 0:
         await ended
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image import Image, Layer, Tag
 from zonehost.domain.reference import Reference
 from zonehost.engine.host import Host
@@ -40,7 +41,9 @@ async def take_in(
 
 
 async def _record(host: Host, image: Image, tags: Sequence[Tag], *, new: bool) -> None:
+    failpoint("image.layered")
     await host.records.commit(*([Put(image)] if new else []), *map(Put, tags))
     host.images.add(image)
     for tag in tags:
         host.images.put_tag(tag)
+    failpoint("image.recorded")

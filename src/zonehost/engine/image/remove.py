@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zonehost.domain.container import Container
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import short
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.reference import parse_reference
@@ -37,12 +38,14 @@ async def remove(host: Host, ref: str, *, force: bool, prune: bool) -> tuple[Rem
     name = _name_meant(host, ref, image)
     if name is None:
         _check(host, image, force=force, names=len(_repositories(host, image)) > 1)
-        removed = [await _untag(host, image, tag.name) for tag in host.images.tags_of(image.id)]
-        return (*removed, *await _delete(host, image, prune=prune))
-    if not force and len(host.images.tags_of(image.id)) == 1:
-        _check_name_use(host, ref, image)
-    removed = [await _untag(host, image, doomed) for doomed in _with_digests(host, image, name)]
-    if host.images.tags_of(image.id) or _used(host, image) is not None:
+        doomed = [tag.name for tag in host.images.tags_of(image.id)]
+    else:
+        if not force and len(host.images.tags_of(image.id)) == 1:
+            _check_name_use(host, ref, image)
+        doomed = _with_digests(host, image, name)
+    removed = [await _untag(host, image, one) for one in doomed]
+    # Looked at now: while names went, a container or another name may have come to it.
+    if host.images.tags_of(image.id) or _used(host, image, running=force) is not None:
         return tuple(removed)
     _check(host, image, force=force, names=False)
     return (*removed, *await _delete(host, image, prune=prune))
@@ -118,7 +121,12 @@ async def _delete(host: Host, image: Image, *, prune: bool) -> list[Removed]:
     doomed: Image | None = image
     while doomed is not None:
         host.images.drop(doomed)
-        await host.records.commit(Delete(Image.kind, doomed.id))
+        try:
+            await host.records.commit(Delete(Image.kind, doomed.id))
+        except BaseException:
+            host.images.add(doomed)
+            raise
+        failpoint("image.forgotten")
         tell_image(host, "delete", doomed)
         removed.append(Removed(deleted=doomed.id))
         parent = host.images.get(doomed.parent) if prune and doomed.parent else None

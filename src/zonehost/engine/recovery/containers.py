@@ -96,6 +96,11 @@ async def _finish_removing(host: Host, zone: Zone) -> None:
 
 async def _go_on(host: Host, zone: Zone) -> None:
     await host.keep(zone, zone.record)
+    if zone.record.state.status is Status.PAUSED:
+        await host.runtime.pause(zone.id)
+    else:
+        # A daemon that died while it held the zone still for a moment has left it so.
+        await host.runtime.resume(zone.id)
     watch_log(host, zone)
     try:
         await forward_log(host, zone.record, zone.record.state.pid)
