@@ -15,7 +15,7 @@ from typing import Final
 
 from zonehost.domain.blueprint import BindMount, ImageMount
 from zonehost.errors import NotFound
-from zonehost.linux import mounts, namespaces, overlay
+from zonehost.linux import mounts, namespaces, overlay, pidfd
 from zonehost.linux.openat import IN_ROOT, NO_MAGICLINKS, open_below
 from zonehost.linux.scratch import privately
 from zonehost.ports.files import ZoneTree
@@ -34,13 +34,17 @@ def live(tree: ZoneTree) -> int:
         NotFound: the zone has ended.
         OSError: the kernel refused.
     """
+    ended = NotFound(f"container {tree.zone} is not running")
+    process = pidfd.find(tree.pid)
+    if process is None:
+        raise ended
     try:
-        process = os.pidfd_open(tree.pid)
         root = os.open(f"/proc/{tree.pid}/root", _ROOT)
         userns = namespaces.open_of(tree.pid, "user")
-        os.kill(tree.pid, 0)
     except (ProcessLookupError, FileNotFoundError):
-        raise NotFound(f"container {tree.zone} is not running") from None
+        raise ended from None
+    if not pidfd.send(process, 0):
+        raise ended  # and what was opened may be of another process that got its pid
     if os.fstat(userns).st_ino != Path("/proc/self/ns/user").stat().st_ino:
         namespaces.enter(userns, namespaces.NEWUSER)
         os.setgroups([])

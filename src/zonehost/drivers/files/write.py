@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from zonehost.drivers.files.paths import ZonePath
 from zonehost.errors import Conflict, Forbidden, InvalidParameter
 from zonehost.tar import entry
 from zonehost.tar.compression import plain
-from zonehost.tar.entry import Entry, relative
+from zonehost.tar.entry import Entry, relative, shown
 from zonehost.tar.extract import Extractor
 from zonehost.tar.reader import Bounds, Reader
 from zonehost.tar.source import Source
@@ -50,9 +51,26 @@ def unpack(
     reader = Reader(Source(plain(chunks)), _BOUNDS)
     for member in reader:
         if name := relative(member.name):
-            extractor.put(name, member, reader.content())
+            try:
+                extractor.put(name, member, reader.content())
+            except OSError as error:
+                raise _told(error, path, member) from error
     extractor.finish()
     tree.close()
+
+
+def _told(error: OSError, path: ZonePath, member: Entry) -> Exception:
+    """What it means that a member cannot be put into a zone, if the member is to blame."""
+    where = f"{path.clean.rstrip('/')}/{shown(member.name)}: {error.strerror}"
+    match error.errno:
+        case errno.ENOENT | errno.ENAMETOOLONG | errno.EINVAL | errno.EOVERFLOW:
+            # A hard link to nothing, a name, or an owner that the zone's ids do not reach.
+            return InvalidParameter(where)
+        case errno.EROFS | errno.EPERM | errno.EACCES:
+            # A read-only mount further down; a device, which root of a user namespace may not make (mknod(2)).
+            return Forbidden(where)
+        case _:
+            return error
 
 
 def _remove(holder: int, base: bytes) -> None:
