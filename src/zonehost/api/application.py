@@ -22,6 +22,7 @@ from zonehost.api.resources import (
     snapshots,
     swarm,
     system,
+    transfer,
     volumes,
 )
 from zonehost.api.routing import Route, Table
@@ -43,6 +44,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *plugins.ROUTES,
     *pool.ROUTES,
     *snapshots.ROUTES,
+    *transfer.ROUTES,
     *doctor.ROUTES,
 )
 

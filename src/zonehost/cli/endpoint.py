@@ -9,13 +9,15 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from zonehost.errors import InvalidParameter, SystemFailure, Unavailable
 
 DEFAULT: Final = "unix:///run/zonehost/docker.sock"
 _CLIENT_ERRORS: Final = range(400, 500)
+_CHUNK: Final = 1 << 20
 
 
 class Endpoint:
@@ -85,22 +87,45 @@ class Endpoint:
         Raises:
             Unavailable: the daemon cannot be reached. InvalidParameter, SystemFailure: it refused or failed.
         """
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        with self._asked(method, path, None if body is None else json.dumps(body), headers) as answer:
+            text = answer.read()
+        return json.loads(text) if text.strip() else None
+
+    def upload(self, path: str, body: Iterable[bytes]) -> Any:
+        """Send `body` as it comes; the answer's JSON. Raises as `call`."""
+        headers = {"Content-Type": "application/octet-stream", "Transfer-Encoding": "chunked"}
+        with self._asked("POST", path, iter(body), headers) as answer:
+            return json.loads(answer.read())
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """The bytes that the daemon answers with, as they come. Raises as `call`, also when they end too early."""
+        with self._asked("POST", path, None, {}) as answer:
+            while chunk := answer.read1(_CHUNK):
+                yield chunk
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, body: str | Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer to one request, if it is no refusal.
+
+        A daemon may refuse before it has read all: then it is the answer that counts, and not that it hung up.
+        """
         connection = http.client.HTTPConnection("localhost")
         connection.sock = self._connect()
         try:
-            headers = {} if body is None else {"Content-Type": "application/json"}
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, headers, encode_chunked=True)
             answer = connection.getresponse()
-            text = answer.read()
+            if answer.status >= http.HTTPStatus.BAD_REQUEST:
+                message = json.loads(answer.read())["message"]
+                raise InvalidParameter(message) if answer.status in _CLIENT_ERRORS else SystemFailure(message)
+            yield answer
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"the daemon at {self._host} went away: {error}") from error
         finally:
             connection.close()
-        document = json.loads(text) if text.strip() else None
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            message = document["message"] if document else answer.reason
-            raise InvalidParameter(message) if answer.status in _CLIENT_ERRORS else SystemFailure(message)
-        return document
 
     def _connect(self) -> socket.socket:
         channel = socket.socket(socket.AF_UNIX)

@@ -23,6 +23,8 @@ COMMANDS = {
     "pool": "look at the pool, grow, check or trim it",
     "snapshot": "keep what a container or a volume holds, look at it, go back to it",
     "clone": "make a container with the configuration and the data of another",
+    "send": "write a snapshot as a stream",
+    "receive": "take in what send wrote",
     "set": "change the quota of a container",
     "stale": "show which images are out of date, and in what",
     "rebuild": "build an image anew, with nothing old from the cache",

@@ -37,6 +37,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     container: Container | None = None
     """The zone's record at that moment: what a clone of the snapshot is configured as."""
     labels: dict[str, str] = {}
+    sent_as: str = ""
+    """The id that it has where it was taken, if it was received."""
     expires: int = 0
     scheduled: bool = False
     restoring: bool = False
@@ -46,6 +48,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """What the store finds it by."""
         return self.id
+
+    @property
+    def origin(self) -> str:
+        """The id by which all hosts know it."""
+        return self.sent_as or self.id
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):

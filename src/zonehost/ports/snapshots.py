@@ -5,7 +5,7 @@ Every verb may be repeated after a crash in the midst of it, and then brings it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -40,6 +40,26 @@ class Snapshots(Protocol):
 
     async def remove(self, snapshot: str) -> None:
         """Forget a snapshot. Idempotent."""
+
+    def send(self, snapshot: str, dataset: Dataset, base: str = "") -> AsyncIterator[bytes]:
+        """What a dataset held in the snapshot, or what differs from what it held in `base`, as the pool writes it."""
+
+    async def receive(
+        self, transfer: str, number: int, source: AsyncIterable[bytes], base: tuple[str, Dataset] | None = None
+    ) -> None:
+        """Take in one stream of `send`, aside, as the number-th dataset of a transfer.
+
+        `base` is where the same is that the sender's base was: a snapshot, and its dataset.
+
+        Raises:
+            InvalidParameter: the stream is damaged, or leads out of the dataset.
+        """
+
+    async def publish(self, transfer: str, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        """Make a snapshot of what was received: the number-th is of the number-th dataset."""
+
+    async def give_up(self, transfer: str) -> None:
+        """Throw away what was received. Idempotent."""
 
     async def survey(self) -> frozenset[str]:
         """Ids of which anything is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -105,7 +106,7 @@ def _cloned(before: Container, name: str, copies: dict[str, Volume], origin: str
         name=name,
         created=host.clock.now(),
         config=msgspec.structs.replace(before.config, hostname=hostname),
-        mounts=tuple(_moved(host, point, copies) for point in before.mounts),
+        mounts=tuple(moved(host, point, copies) for point in before.mounts),
         endpoints={network: cleared(endpoint) for network, endpoint in before.endpoints.items()},
         phase=Phase.MAKING,
         state=State(),
@@ -114,7 +115,8 @@ def _cloned(before: Container, name: str, copies: dict[str, Volume], origin: str
     )
 
 
-def _moved(host: Host, point: MountPoint, copies: dict[str, Volume]) -> MountPoint:
+def moved(host: Host, point: MountPoint, copies: Mapping[str, Volume]) -> MountPoint:
+    """The mount point with the copy of its volume in it."""
     if point.type != "volume":
         return point
     copy = copies[point.name].name

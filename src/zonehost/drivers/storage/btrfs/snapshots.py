@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
 from zonehost.errors import NotFound
 from zonehost.linux import btrfs, libc
 from zonehost.linux.forkserver import ForkServer
-from zonehost.linux.jobs import run
+from zonehost.linux.jobs import run, stream
 from zonehost.ports.snapshots import PathChange
 
+_TRANSFER = "zonehost.drivers.storage.btrfs.transfer"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -76,6 +77,40 @@ class BtrfsSnapshots:
         """Destroy its subvolumes."""
         with our_errors(f"remove the snapshot {snapshot}"):
             await asyncio.to_thread(self._remove, self._snapshots / snapshot)
+
+    def send(self, snapshot: str, dataset: Dataset, base: str = "") -> AsyncIterator[bytes]:
+        """By the kernel's own send, in a job."""
+        places = [str(self._held(snapshot, dataset)), str(self._held(base, dataset)) if base else ""]
+        return stream(self._forks, f"{_TRANSFER}:send", places)
+
+    async def receive(
+        self, transfer: str, number: int, source: AsyncIterable[bytes], base: tuple[str, Dataset] | None = None
+    ) -> None:
+        """Into an empty subvolume, or a copy of the base, by a job."""
+        place = self._staging / f"{transfer}.{number}"
+        with our_errors("make room for what is received"):
+            if base is None:
+                self._subvolumes.create(place)
+            else:
+                await asyncio.to_thread(self._subvolumes.snapshot, self._held(*base), place)
+        await run(self._forks, f"{_TRANSFER}:receive", str(place), archive=source)
+
+    async def publish(self, transfer: str, snapshot: str, datasets: Sequence[Dataset]) -> None:
+        """Move the subvolumes, which are closed to writes, to the snapshot's folder."""
+        folder = self._snapshots / snapshot
+        with our_errors(f"publish the snapshot {snapshot}"):
+            folder.mkdir()
+            for number, dataset in enumerate(datasets):
+                held = folder / f"{dataset.kind}.{dataset.name}"
+                received = self._staging / f"{transfer}.{number}"
+                await asyncio.to_thread(partial(self._subvolumes.snapshot, received, held, readonly=True))
+        await self.give_up(transfer)
+
+    async def give_up(self, transfer: str) -> None:
+        """Destroy the subvolumes of the transfer."""
+        for place in self._staging.glob(f"{transfer}.*"):
+            with our_errors("throw away what was received"):
+                await asyncio.to_thread(self._subvolumes.destroy, place)
 
     async def survey(self) -> frozenset[str]:
         """What has a folder."""

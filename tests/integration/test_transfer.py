@@ -1,0 +1,139 @@
+"""Send and receive: between two instances, whole and as a difference, and streams that are not what they should be."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.rig import COMMAND, Daemon, Failed
+
+POOL = ("--pool-size", str(512 << 20))
+FILES = """
+cd /data; echo one > file; chown 5:6 file; chmod 4750 file; ln file hard; ln -s file link; mkfifo pipe
+dd if=/dev/urandom of=sparse bs=1M seek=40 count=1 2>/dev/null; touch -d '2001-02-03 04:05:06' file
+echo rooted > /root/file; rm /bin/vi
+"""
+LOOK = """
+cd /data; find . | sort | xargs stat -c '%n %f %u %g %s %b %Y %h %N'; find . -type f | sort | xargs sha256sum
+cat /root/file; ls /bin/vi 2>&1 || true
+"""
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[tuple[Daemon, Daemon]]:
+    here, there = Daemon.make(*POOL), Daemon.make(*POOL)
+    try:
+        for daemon in (here, there):
+            daemon.start()
+        here.zonehost("bootstrap", "busybox")
+        yield here, there
+    finally:
+        here.close()
+        there.close()
+
+
+@pytest.fixture
+def pair(hosts: tuple[Daemon, Daemon]) -> Iterator[tuple[Daemon, Daemon]]:
+    yield hosts
+    for daemon in hosts:
+        daemon.remove_zones()
+
+
+def send(daemon: Daemon, *words: str) -> bytes:
+    done = subprocess.run([COMMAND, "send", *words], capture_output=True, env=daemon.environment, timeout=120)
+    if done.returncode != 0:
+        raise Failed(done.stderr.decode())
+    return done.stdout
+
+
+def receive(daemon: Daemon, stream: bytes, *words: str) -> str:
+    done = subprocess.run(
+        [COMMAND, "receive", *words], input=stream, capture_output=True, env=daemon.environment, timeout=120
+    )
+    if done.returncode != 0:
+        raise Failed(done.stderr.decode())
+    return done.stdout.decode().strip()
+
+
+def sh(daemon: Daemon, zone: str, script: str) -> str:
+    return daemon.docker("exec", zone, "sh", "-c", script)
+
+
+def serve(daemon: Daemon) -> None:
+    run = ("run", "-d", "--name", "web", "-v", "data:/data", "-e", "KEY=value", "busybox", "sleep", "600")
+    daemon.docker(*run)
+    sh(daemon, "web", FILES)
+
+
+def test_a_zone_arrives_the_same_to_the_byte_and_goes_on_by_differences(pair: tuple[Daemon, Daemon]) -> None:
+    here, there = pair
+    serve(here)
+    here.zonehost("snapshot", "create", "web@one")
+    looked = sh(here, "web", LOOK)
+    assert receive(there, send(here, "--layers", "web@one")) == "web@one"
+    there.docker("start", "web")
+    assert sh(there, "web", LOOK) == looked
+    assert sh(there, "web", "echo $KEY") == "value"
+    assert "busybox" in there.docker("images", "--format", "{{.Repository}}")
+
+    sh(here, "web", "echo two > /data/file; echo two > /root/file; mv /data/sparse /data/moved")
+    here.zonehost("snapshot", "create", "web@two")
+    difference = send(here, "web@two", "--from", "one")
+    assert len(difference) < 100_000
+    assert receive(there, difference) == "web@two"
+    assert sh(there, "web", "cat /data/file") == "one"
+    there.zonehost("clone", "web@two", "web2")
+    there.docker("start", "web2")
+    assert sh(there, "web2", LOOK) == sh(here, "web", LOOK)
+    with pytest.raises(Failed, match="is here already"):
+        receive(there, difference)
+    assert there.zonehost("snapshot", "ls", "web").count("web@") == 2
+
+
+def test_a_volume_is_received_under_another_name_on_the_same_host(pair: tuple[Daemon, Daemon]) -> None:
+    here, _ = pair
+    serve(here)
+    stream = send(here, "data")
+    with pytest.raises(Failed, match="there is a volume data already"):
+        receive(here, stream)
+    assert receive(here, stream, "copy").startswith("copy@sent-")
+    assert here.docker("run", "--rm", "-v", "copy:/copy", "busybox", "cat", "/copy/file") == "one"
+
+
+def test_a_wrong_base_is_refused_with_the_right_one(pair: tuple[Daemon, Daemon]) -> None:
+    here, there = pair
+    serve(here)
+    for name in ("one", "two", "three"):
+        here.zonehost("snapshot", "create", f"data@{name}")
+    receive(there, send(here, "data@one"))
+    with pytest.raises(Failed, match="continues from snapshot two of data, which is not here: send it --from one"):
+        receive(there, send(here, "data@three", "--from", "two"))
+    assert receive(there, send(here, "data@three", "--from", "one")) == "data@three"
+
+
+def test_layers_that_are_not_there_are_named(hosts: tuple[Daemon, Daemon], new_daemon: Callable[..., Daemon]) -> None:
+    here, _ = hosts
+    serve(here)
+    empty = new_daemon(*POOL)
+    with pytest.raises(Failed, match="is not here: pull the image, or send --layers"):
+        receive(empty, send(here, "web"))
+    assert empty.docker("ps", "-aq") == empty.docker("volume", "ls", "-q") == ""
+    here.remove_zones()
+
+
+def test_a_stream_that_is_not_whole_or_not_right_leaves_nothing(pair: tuple[Daemon, Daemon]) -> None:
+    here, there = pair
+    serve(here)
+    stream = send(here, "data")
+    middle = len(stream) // 2
+    flipped = stream[:middle] + bytes([stream[middle] ^ 4]) + stream[middle + 1 :]
+    newer = stream[:15] + b"\x02" + stream[16:]
+    wrong = ((stream[:middle], "cut"), (stream[:-3], "cut"), (flipped, "damaged"), (newer, "version 2"), (b"x", "cut"))
+    for bad, words in wrong:
+        with pytest.raises(Failed, match=words):
+            receive(there, bad)
+        assert there.docker("volume", "ls", "-q") == ""
+        assert there.zonehost("snapshot", "ls").count("\n") == 1
+    assert receive(there, stream).startswith("data@")

@@ -1,0 +1,84 @@
+"""Send streams that were made by hand to reach outside of what they are received into, or that are broken."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from zonehost.drivers.storage.btrfs.transfer import Applier
+from zonehost.linux.btrfs_stream import MAGIC, BadStream, Field, Kind, commands
+
+END = struct.pack("<IHI", 0, Kind.END, 0)
+
+
+def stream(kind: Kind, **fields: bytes | int) -> bytes:
+    """A stream of one command."""
+    body = b""
+    for name, value in fields.items():
+        data = struct.pack("<Q", value) if isinstance(value, int) else value
+        body += struct.pack("<HH", Field[name.upper()], len(data)) + data
+    return MAGIC + struct.pack("<I", 1) + struct.pack("<IHI", len(body), kind, 0) + body + END
+
+
+HOSTILE = (
+    stream(Kind.WRITE, path=b"../outside", file_offset=0, data=b"x"),
+    stream(Kind.WRITE, path=b"out/outside", file_offset=0, data=b"x"),
+    stream(Kind.WRITE, path=b"file", file_offset=0, data=b"x"),
+    stream(Kind.TRUNCATE, path=b"/outside", size=0),
+    stream(Kind.MKFILE, path=b"../made"),
+    stream(Kind.MKFILE, path=b"out/made"),
+    stream(Kind.MKDIR, path=b".."),
+    stream(Kind.RENAME, path=b"inside", path_to=b"../made"),
+    stream(Kind.LINK, path=b"hard", path_link=b"out/outside"),
+    stream(Kind.UNLINK, path=b"out/outside"),
+    stream(Kind.CHMOD, path=b"../outside", mode=0),
+    stream(Kind.CHOWN, path=b"out/outside", uid=1, gid=1),
+    stream(Kind.CLONE, path=b"inside", file_offset=0, clone_path=b"../outside", clone_offset=0, clone_length=1),
+)
+
+
+@pytest.mark.parametrize("data", HOSTILE)
+def test_nothing_outside_is_reached(tmp_path: Path, data: bytes) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.write_text("untouched")
+    root.mkdir()
+    (root / "inside").write_text("")
+    (root / "out").symlink_to("..")
+    (root / "file").symlink_to("../outside")
+    before = outside.stat()
+    descriptor = os.open(root, os.O_RDONLY)
+    applier = Applier(descriptor)
+    with pytest.raises((OSError, BadStream)):
+        for command in commands([data]):
+            applier.apply(command)
+    applier.close()
+    os.close(descriptor)
+    assert outside.read_text() == "untouched"
+    assert (outside.stat().st_mode, outside.stat().st_nlink) == (before.st_mode, before.st_nlink)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "root"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"something else entirely, and long enough",
+        MAGIC + struct.pack("<I", 3),
+        stream(Kind.WRITE, path=b"file")[:-20],
+        MAGIC + struct.pack("<I", 1) + struct.pack("<IHI", 0, 99, 0),
+        MAGIC + struct.pack("<I", 1) + struct.pack("<IHI", 1 << 30, Kind.WRITE, 0),
+        MAGIC + struct.pack("<I", 1) + struct.pack("<IHI", 6, Kind.WRITE, 0) + struct.pack("<HHH", 15, 9, 0),
+    ],
+)
+def test_what_is_no_stream_is_refused(data: bytes) -> None:
+    with pytest.raises(BadStream):
+        list(commands([data]))
+
+
+def test_a_stream_may_come_byte_by_byte() -> None:
+    data = stream(Kind.WRITE, path=b"file", file_offset=7, data=b"content")
+    (command,) = commands(bytes([byte]) for byte in data)
+    assert (command.kind, command.data(Field.PATH), command.number(Field.FILE_OFFSET)) == (Kind.WRITE, b"file", 7)
