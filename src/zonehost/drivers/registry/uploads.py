@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from zonehost.drivers.registry.transport import Access, Transport
     from zonehost.ports.registry import Repository
 
-_CHUNK = 8 << 20
-"""Bytes that are kept until the registry has them, and sent again if the connection breaks."""
+_CHUNK = 5 << 20
+"""Bytes that are kept until the registry has them, to be sent again if the connection breaks; some take no less."""
 _TRIES = 5
 _GZIP = 31
 """zlib's window bits for a gzip stream whose header holds no time: the same layer is the same blob everywhere."""
@@ -81,16 +81,19 @@ async def _send_whole(transport: Transport, access: Access, archive: AsyncIterat
     upload = await _begin(transport, access)
     compressor = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP)
     digest = hashlib.sha256()
-    chunk = bytearray()
+    pieces: list[bytes] = []
+    size = 0
     async for batch in _batches(archive):
-        chunk += await asyncio.to_thread(_compress, compressor, batch, digest)
-        if len(chunk) >= _CHUNK:
-            await _send_chunk(transport, access, upload, bytes(chunk))
-            chunk.clear()
+        made = await asyncio.to_thread(_compress, compressor, batch, digest)
+        pieces += made
+        size += sum(map(len, made))
+        if size >= _CHUNK:
+            chunk = b"".join(pieces)
+            pieces, size = [], 0
+            await _send_chunk(transport, access, upload, chunk)
     tail = compressor.flush()
     digest.update(tail)
-    chunk += tail
-    await _send_chunk(transport, access, upload, bytes(chunk))
+    await _send_chunk(transport, access, upload, b"".join([*pieces, tail]))
     name = f"sha256:{digest.hexdigest()}"
     await _finish(transport, access, upload.location, name, b"")
     return Descriptor(DOCKER_GZIP_LAYER, name, upload.sent)
@@ -108,22 +111,25 @@ class _Upload:
     sent: int = 0
 
 
-async def _batches(archive: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The archive in pieces large enough to be worth a thread each."""
-    batch = bytearray()
+async def _batches(archive: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """The archive in lists of pieces that are worth a thread each."""
+    batch: list[bytes] = []
+    size = 0
     async for part in archive:
-        batch += part
-        if len(batch) >= _BATCH:
-            yield bytes(batch)
-            batch.clear()
+        batch.append(part)
+        size += len(part)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
     if batch:
-        yield bytes(batch)
+        yield batch
 
 
-def _compress(compressor: isal_zlib.Compress, batch: bytes, digest: hashlib._Hash) -> bytes:
-    data: bytes = compressor.compress(batch)
-    digest.update(data)
-    return data
+def _compress(compressor: isal_zlib.Compress, batch: list[bytes], digest: hashlib._Hash) -> list[bytes]:
+    made: list[bytes] = [data for part in batch if (data := compressor.compress(part))]
+    for data in made:
+        digest.update(data)
+    return made
 
 
 async def _begin(transport: Transport, access: Access) -> _Upload:

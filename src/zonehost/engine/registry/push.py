@@ -17,7 +17,7 @@ from zonehost.engine.telling import tell_image
 from zonehost.errors import NotFound
 from zonehost.ports.registry import Descriptor, Login, Repository
 
-_AT_A_TIME: Final = 5
+_AT_A_TIME: Final = 3
 
 
 async def push(host: Host, name: Reference, *, login: Login | None, tell: Tell) -> None:
