@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.network.world import HOST, OUTSIDE, World, address
+from tests.integration.network.world import BRIEFLY, HOST, OUTSIDE, World, address
 from zonehost.domain.network import Pool
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.errors import Conflict
@@ -55,7 +55,7 @@ async def test_zones_of_a_network_without_icc_do_not_talk(
     one, other = [await world.zone(net, network) for _ in range(2)]
     other.place.serve(80)
     with pytest.raises(TimeoutError):
-        one.place.reach(address(other), 80)
+        one.place.reach(address(other), 80, BRIEFLY)
     world.outside.serve(80)
     one.place.reach(OUTSIDE, 80).close()
 
@@ -65,7 +65,7 @@ async def test_zones_of_two_networks_do_not_talk(world: World, net: KernelNetwor
     other = await world.zone(net, await world.network(net))
     other.place.serve(80)
     with pytest.raises(TimeoutError):
-        one.place.reach(address(other), 80)
+        one.place.reach(address(other), 80, BRIEFLY)
 
 
 async def test_an_outside_host_that_routes_to_the_bridge_reaches_nothing(world: World, net: KernelNetworking) -> None:
@@ -73,7 +73,7 @@ async def test_an_outside_host_that_routes_to_the_bridge_reaches_nothing(world: 
     zone.place.serve(80)
     world.outside.run(f"ip route add {address(zone)} via {HOST}")
     with pytest.raises(TimeoutError):
-        world.outside.reach(address(zone), 80)
+        world.outside.reach(address(zone), 80, BRIEFLY)
 
 
 async def test_the_host_reaches_a_zone(world: World, net: KernelNetworking) -> None:
@@ -91,7 +91,7 @@ async def test_an_internal_network_has_no_way_out_or_in(world: World, net: Kerne
     world.outside.serve(80)
     one.place.run(f"ip route add default via {network.pools[0].gateway}")
     with pytest.raises(TimeoutError):
-        one.place.reach(OUTSIDE, 80)
+        one.place.reach(OUTSIDE, 80, BRIEFLY)
 
 
 async def test_a_zone_reaches_no_service_on_the_hosts_loopback(world: World, net: KernelNetworking) -> None:
@@ -101,7 +101,7 @@ async def test_a_zone_reaches_no_service_on_the_hosts_loopback(world: World, net
     zone.place.run(f"ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via {network.pools[0].gateway}")
     zone.place.run("sysctl -qw net.ipv4.conf.all.route_localnet=1")
     with pytest.raises(TimeoutError):
-        zone.place.reach("127.0.0.1", 80)
+        zone.place.reach("127.0.0.1", 80, BRIEFLY)
 
 
 async def test_a_zone_does_not_reach_the_clouds_metadata(world: World, net: KernelNetworking) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.integration.network.test_ports import source_of, web
-from tests.integration.network.world import HOST, OUTSIDE, World, Zone, address
+from tests.integration.network.world import BRIEFLY, HOST, OUTSIDE, World, Zone, address
 from zonehost.domain.network import Network, Pool
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.errors import Conflict, InvalidParameter
@@ -51,7 +51,7 @@ async def test_a_zone_joins_and_leaves_a_network_while_it_runs(world: World, net
     await disconnect(net, zone, new)
     assert "eth1" not in zone.place.run("ip -o link show")
     with pytest.raises(TimeoutError):
-        zone.place.reach(address(other), 80)
+        zone.place.reach(address(other), 80, BRIEFLY)
     again = await connect(net, world, zone, two)
     assert again.endpoint.interface == "eth1"
 
@@ -150,12 +150,12 @@ async def test_gateway_modes(world: World, net: KernelNetworking, mode: str, rea
     world.outside.run(f"ip route add {network.pools[0].subnet} via {HOST}")
     if not reached:
         with pytest.raises(TimeoutError):
-            world.outside.reach(address(zone), 80)
+            world.outside.reach(address(zone), 80, BRIEFLY)
         return
     assert source_of(server, world.outside, address(zone), 80) == OUTSIDE
     if mode == "routed":
         with pytest.raises(TimeoutError):
-            world.outside.reach(address(zone), 81)
+            world.outside.reach(address(zone), 81, BRIEFLY)
         assert source_of(world.outside.serve(82), zone.place, OUTSIDE, 82) == address(zone)
     else:
         source_of(hidden, world.outside, address(zone), 81)

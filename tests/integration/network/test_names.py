@@ -27,7 +27,7 @@ def ask(place: Place, name: str, kind: int = wire.A) -> tuple[int, list[str]]:
     """The code and the values of an answer by UDP."""
     query = b"\x12\x34\x01\x00\0\1\0\0\0\0\0\0" + wire.name_value(name) + kind.to_bytes(2, "big") + b"\0\1"
     asking = place.open_socket(kind=socket.SOCK_DGRAM)
-    asking.settimeout(3 * SECONDS)
+    asking.settimeout(SECONDS)
     asking.sendto(query, SERVER)
     answer = asking.recv(4096)
     asking.close()

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.network.world import HOST, HOST6, OUTSIDE, OUTSIDE6, Place, World, Zone, address, binding
+from tests.integration.network.world import (
+    BRIEFLY,
+    HOST,
+    HOST6,
+    OUTSIDE,
+    OUTSIDE6,
+    Place,
+    World,
+    Zone,
+    address,
+    binding,
+)
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking, Settings
 from zonehost.errors import Conflict, InvalidParameter
@@ -185,7 +196,7 @@ async def test_the_hosts_own_rules_stand(world: World, net: KernelNetworking) ->
         " ct state established accept\n }\n }'"
     )
     with pytest.raises(TimeoutError):
-        world.outside.reach(HOST, 8080)
+        world.outside.reach(HOST, 8080, BRIEFLY)
     world.host.run("nft add rule inet mine forward meta l4proto tcp ct original proto-dst 8080 accept")
     world.outside.reach(HOST, 8080).close()
     world.host.run("nft delete table inet mine")
