@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,7 +76,26 @@ def dies_at(daemon: Daemon, point: str, monkeypatch: pytest.MonkeyPatch) -> bool
     return True
 
 
-@pytest.mark.parametrize("point", points())
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All points in `make reliability`; in `make test`, one of each kind of work."""
+    named = points()
+    if not metafunc.config.getoption("--long"):
+        named = list({name.partition(".")[0]: name for name in named}.values())
+    metafunc.parametrize("point", named)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Daemon]:
+    """One daemon for all points, with the image `busybox`; at the end nothing of it may be left."""
+    daemon = Daemon.make()
+    try:
+        daemon.start()
+        daemon.zonehost("bootstrap", "busybox")
+        yield daemon
+    finally:
+        daemon.close()
+
+
 def test_a_crash_leaves_nothing_half_made(
     own: Daemon, point: str, monkeypatch: pytest.MonkeyPatch, figure: Callable[[str, object], None]
 ) -> None:
