@@ -7,6 +7,7 @@ other (a default access control list). The process's umask is to be 0.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from typing import Final
 from zonehost.errors import InvalidParameter
 from zonehost.linux.openat import BENEATH, NO_SYMLINKS, open_below
 from zonehost.tar import entry
-from zonehost.tar.entry import Entry, relative
+from zonehost.tar.entry import Entry, relative, shown
 from zonehost.tar.tree import Tree
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -88,8 +89,10 @@ class Extractor:
         for real, member in self._folders.items():
             try:
                 fd = open_below(self._tree.root, real, _FOLDER, BENEATH | NO_SYMLINKS)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # replaced by a later member
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    continue  # replaced by a later member, or what it was in
+                raise
             try:
                 if not real:
                     self._own(fd, member)
@@ -111,6 +114,8 @@ class Extractor:
         elif kind == entry.HARD_LINK:
             self._link(name, base, real, member)
         elif kind == entry.SYMLINK:
+            if not member.link:
+                raise InvalidParameter(f"the archive has a symbolic link to nothing: {shown(member.name)}")
             os.symlink(member.link, base, dir_fd=holder)
             self._complete_node(holder, base, member)
         else:

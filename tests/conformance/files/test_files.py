@@ -307,3 +307,16 @@ async def test_nothing_stays_mounted(world: World) -> None:
     await world.write("/", ("f", b"1"))
     assert str(world.scratch) not in Path("/proc/self/mountinfo").read_text()
     assert list((world.scratch / "stage").iterdir()) == []
+
+
+async def test_members_that_cannot_be_are_refused_by_name(world: World) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        info = tarfile.TarInfo("hard")
+        info.type, info.linkname = tarfile.LNKTYPE, "gone"
+        archive.addfile(info)
+    world.change("mkdir d")
+    with pytest.raises(InvalidParameter, match="/d/hard: No such file"):
+        await world.files.write(world.tree(), "/d", one(data.getvalue()))
+    with pytest.raises(InvalidParameter, match="too long"):
+        await world.write("/d", ("n" * 300, b""))

@@ -114,6 +114,7 @@ async def test_replaced_files_are_kept_for_the_archive(pool: LayerPool) -> None:
     data = archive(
         (info("a"), b"one"),
         info("d", tarfile.DIRTYPE),
+        info("d/e", tarfile.DIRTYPE),
         (info("d/x"), b"two"),
         (info("d/x"), b"three"),
         (info("a"), b"four"),
