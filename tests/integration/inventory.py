@@ -63,14 +63,18 @@ def holdings(instance: Instance) -> list[str]:
 
 def datasets(instance: Instance) -> list[str]:
     """The zones, volumes and snapshots that have a folder under the data root, or a subvolume in its pool."""
-    roots = [instance.data_root, *_pools(instance)]
     return sorted(
         str(entry).partition(str(instance.data_root))[2]
-        for root in roots
+        for root in storage_roots(instance)
         for kind in ("zones", "volumes", "snapshots", "staging")
         for entry in _entries(root / kind)
         if entry.is_dir()
     )
+
+
+def storage_roots(instance: Instance) -> list[Path]:
+    """Where an instance keeps files: its data root, and its pool if it has one."""
+    return [instance.data_root, *_pools(instance)]
 
 
 def _pools(instance: Instance) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.inventory import storage_roots
 from tests.integration.rig import Daemon, Result
 
 LANGUAGE = """\
@@ -254,7 +255,10 @@ def _begin_long_build(daemon: Daemon, context: Path) -> subprocess.Popen[bytes]:
 
 
 def _left(daemon: Daemon) -> list[Path]:
-    return list((daemon.instance.data_root / "builds").glob("[0-9a-f]" * 64))
+    """What is left of builds; the folder for them is there."""
+    folders = [path for root in storage_roots(daemon.instance) for path in root.glob("builds")]
+    assert folders
+    return [path for folder in folders for path in folder.glob("[0-9a-f]" * 64)]
 
 
 def _eventually(condition: Callable[[], bool]) -> None:

@@ -20,6 +20,7 @@ from zonehost.builder.resolve import Resolver
 from zonehost.builder.result import image_config
 from zonehost.builder.stage import StageBuilder
 from zonehost.builder.stale import find_stale
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id, short
 from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter, NotFound
@@ -63,6 +64,7 @@ class ImageBuilder:
         files = self._work.files
         try:
             await files.receive(build, context)
+            failpoint("build.received")
             ignore = await self._ignored(build, request.dockerfile)
             data = await files.read(build, request.dockerfile)
             if data is None:
@@ -170,6 +172,7 @@ class Build:
         request = self._plan.request
         finished = Finished(config=image_config(state), layers=state.layers, tags=request.tags, parent="")
         image = await self._work.workshop.publish(finished)
+        failpoint("build.published")
         self._work.cache.note(self._ledger.closed(image, self._plan.fresh))
         if request.quiet:
             tell({"stream": f"{image}\n"})

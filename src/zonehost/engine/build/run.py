@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from zonehost.domain.config import Config, Healthcheck
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.host_config import BindOptions, HostConfig, ImageOptions, LogConfig, Mount
 from zonehost.domain.image import Image
 from zonehost.domain.image_config import ImageConfig, RootFs, write_image_config
@@ -54,6 +55,7 @@ async def run(
             host, CreateRequest(config=_config(order, draft), host_config=_host_config(order, tuple(mounts)))
         )
         container = created.container.id
+        failpoint("build.created")
         stack.callback(_remove_soon, host, container, removals)
         started(container)
         attachment = await attach(host, container, AttachRequest(stream=True, stdout=True, stderr=True))
@@ -67,11 +69,13 @@ async def run(
         code = (await ended).code
         if code != 0 or not order.keep:
             return Ran(code, "", 0)
+        failpoint("build.ran")
         upper = f"{host.storage.zone_path(container)}/root/upper"
         covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs)
         await files.tidy(upper, covered)
         layer = await host.layers.commit(upper, epoch=order.epoch)
         await host.layers.settle((*order.layers, layer.diff_id))
+        failpoint("build.committed")
         addresses = tuple(target for source in sources for target in seen.from_source(source))
         return Ran(code, layer.diff_id, layer.size, addresses)
 

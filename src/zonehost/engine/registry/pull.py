@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image import Image, Layer
 from zonehost.domain.platform import Platform
 from zonehost.domain.reference import DEFAULT_TAG, Reference
@@ -36,11 +37,13 @@ async def pull(host: Host, name: Reference, *, login: Login | None, platform: Pl
     try:
         async with host.images.intake():
             layers = await _layers(host, repository, remote, login, tell, fetched)
+            failpoint("pull.unpacked")
             by_digest = replace(name, tag="", digest=remote.digest)
             image = await take_in(host, remote.config, layers, dict.fromkeys((name, by_digest)))
     except BaseException:
         await sweep_layers(host, fetched)
         raise
+    failpoint("pull.recorded")
     tell({"status": f"Digest: {remote.digest}"})
     same = before is not None and before.image == image.id
     words = "Image is up to date" if same else "Downloaded newer image"
@@ -105,6 +108,7 @@ async def _layer(
             parts = host.registries.blob(repository, blob, login)
             layer = await host.layers.unpack(progress.watch(parts, "Downloading", blob.size), diff_id=diff_id)
         fetched.append(diff_id)
+        failpoint("pull.layer")
         progress.status("Pull complete")
     host.registries.learn(repository, diff_id, blob)
     return layer

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image import Image
 from zonehost.domain.reference import Reference, parse_reference
 from zonehost.engine.host import Host
@@ -66,6 +67,7 @@ async def _manifest(
 ) -> None:
     repository = Repository(name.domain, name.path)
     found = await host.registries.send_image(repository, name.tag, image.config, layers, login)
+    failpoint("push.manifest")
     await point(host, image, replace(name, tag="", digest=found.digest))
     tell({"status": f"{name.tag}: digest: {found.digest} size: {found.size}"})
     tell({"progressDetail": {}, "aux": {"Tag": name.tag, "Digest": found.digest, "Size": found.size}})
@@ -91,6 +93,7 @@ async def _layer(
     progress.status("Preparing")
     async with room:
         sent = await host.registries.send_layer(repository, diff_id, archive, login)
+    failpoint("push.layer")
     words = {"exists": "Layer already exists", "mounted": f"Mounted from {sent.origin}"}
     progress.status(words.get(sent.how, "Pushed"))
     return sent.descriptor
