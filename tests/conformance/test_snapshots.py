@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
 from zonehost.drivers.storage.btrfs.snapshots import BtrfsSnapshots
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
+from zonehost.linux import btrfs
 from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.snapshots import PathChange
 
@@ -145,3 +148,24 @@ async def test_what_is_made_inside_a_dataset_goes_with_it(world: World) -> None:
     world.subvolumes.create(volume / "inner" / "most")
     await world.storage.remove_volume("vol")
     assert (await world.storage.survey())[1] == frozenset()
+
+
+async def test_groups_go_with_what_they_counted(world: World) -> None:
+    before = world.subvolumes.usage().keys()
+    for name in ("vol", "other"):
+        volume = Path(await world.storage.create_volume(name, options={"size": "9m"}))
+        (volume / "file").write_bytes(os.urandom(MIB))
+    await world.snapshots.take("s1", [VOLUME])
+    await world.snapshots.restore("s1", [VOLUME])
+    await world.snapshots.remove("s1")
+    for name in ("vol", "other"):
+        await world.storage.remove_volume(name)
+    descriptor = os.open(world.root, os.O_RDONLY)
+    until = time.monotonic() + 40
+    while world.subvolumes.usage().keys() - before and time.monotonic() < until:
+        # The kernel lets go of a subvolume in the background, some time after its removal is on the disk.
+        btrfs.sync(descriptor)
+        await asyncio.sleep(0.2)
+        world.subvolumes.sweep()
+    os.close(descriptor)
+    assert world.subvolumes.usage().keys() - before == set()

@@ -141,6 +141,10 @@ def test_a_damaged_pool_is_a_clear_error_and_is_left_alone(new_daemon: Callable[
         daemon.start()
     assert backing.stat().st_size == POOL // 2
     os.truncate(backing, POOL)
+    aside = backing.rename(backing.with_name("aside"))
+    with pytest.raises(Failed, match="is missing: put it back"):
+        daemon.start()
+    aside.rename(backing)
     daemon.start()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +138,46 @@ def test_a_stream_that_is_not_whole_or_not_right_leaves_nothing(pair: tuple[Daem
         assert there.docker("volume", "ls", "-q") == ""
         assert there.zonehost("snapshot", "ls").count("\n") == 1
     assert receive(there, stream).startswith("data@")
+
+
+def test_a_deployment_by_snapshot(pair: tuple[Daemon, Daemon], new_daemon: Callable[..., Daemon]) -> None:
+    """The story of docs/storage.md: staging to production, whole once, then by differences, and back."""
+    staging, first = pair
+    second = new_daemon(*POOL)
+    production = (first, second)
+    serve(staging)
+    staging.zonehost("snapshot", "create", "web@v1")
+    for host in production:
+        assert staging.zonehost("ship", "web@v1", f"unix://{host.endpoint}") == "web@v1\n"
+        host.docker("start", "web")
+        assert sh(host, "web", "cat /data/file /root/file") == "one\nrooted"
+    sh(staging, "web", "echo two > /data/file")
+    staging.zonehost("snapshot", "create", "web@v2")
+    for host in production:
+        staging.zonehost("ship", "web@v2", f"unix://{host.endpoint}", "--from", "v1")
+        host.zonehost("clone", "web@v2", "web-v2")
+        host.docker("stop", "-t", "0", "web")
+        host.docker("start", "web-v2")
+        assert sh(host, "web-v2", "cat /data/file") == "two"
+        host.docker("stop", "-t", "0", "web-v2")
+        host.zonehost("snapshot", "rollback", "web@v1")
+        host.docker("start", "web")
+        assert sh(host, "web", "cat /data/file") == "one"
+
+
+def test_shipping_by_ssh_asks_there_which_layers_are_lacking(
+    pair: tuple[Daemon, Daemon], new_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    here, _ = pair
+    there = new_daemon(*POOL)
+    serve(here)
+    shell = tmp_path / "ssh"
+    # Stands for ssh(1): runs the command, as if on the other host.
+    shell.write_text(f'#!/bin/sh\nDOCKER_HOST=unix://{there.endpoint} PATH={COMMAND.parent}:$PATH exec sh -c "$2"\n')
+    shell.chmod(0o755)
+    shipped = here.zonehost("ship", "web", "production", "--ssh", str(shell), "--name", "copy")
+    assert shipped.startswith("copy@sent-")
+    there.docker("start", "copy")
+    assert sh(there, "copy", "cat /data/file") == "one"
+    with pytest.raises(Failed, match="already in use"):
+        here.zonehost("ship", "web", "production", "--ssh", str(shell), "--name", "copy")

@@ -25,6 +25,7 @@ COMMANDS = {
     "clone": "make a container with the configuration and the data of another",
     "send": "write a snapshot as a stream",
     "receive": "take in what send wrote",
+    "ship": "send to another host and receive there",
     "set": "change the quota of a container",
     "stale": "show which images are out of date, and in what",
     "rebuild": "build an image anew, with nothing old from the cache",

@@ -65,7 +65,7 @@ def choose_storage(configuration: Configuration, data_root: Path) -> ChosenStora
 
 
 def _possible(data_root: Path) -> str:
-    if pool_file(data_root).exists():
+    if pool_file(data_root).exists() or (data_root / "pool").exists():
         return "btrfs"
     if (data_root / "zones").is_dir():
         return "directory"

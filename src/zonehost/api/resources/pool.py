@@ -1,4 +1,4 @@
-"""/zonehost/v1/pool and the quota of a container: not Docker's, described in openapi.yaml beside the documents."""
+"""/zonehost/v1/pool and the quota of a container: not Docker's, described in docs/openapi.yaml."""
 
 from __future__ import annotations
 

@@ -71,13 +71,19 @@ def open_pool(data_root: Path, size: int = 0) -> Pool:
         SystemFailure: it cannot be made, or what is there is damaged; says what to do.
     """
     root = data_root / "pool"
-    root.mkdir(parents=True, exist_ok=True, mode=0o711)
+    data_root.mkdir(parents=True, exist_ok=True)
     try:
         if btrfs.is_btrfs(data_root):
+            root.mkdir(exist_ok=True, mode=0o711)
             return _opened(root, None, None)
         backing = pool_file(data_root)
         if not backing.exists():
+            if root.exists():
+                raise SystemFailure(
+                    f"the pool's file {backing} is missing: put it back, or remove {root} to begin anew"
+                )
             _make(backing, size or _default_size(data_root))
+        root.mkdir(exist_ok=True, mode=0o711)
         return _opened(root, _mounted(backing, root), backing)
     except OSError as error:
         raise SystemFailure(f"the pool of {data_root} cannot be opened: {error}") from error
