@@ -195,9 +195,13 @@ class Channel:
 
 
 class Listener:
-    """What the kernel tells of its own accord to the multicast groups of a family, as a bit mask. Never blocks."""
+    """What the kernel tells of its own accord to the multicast groups of a family, as a bit mask. Never blocks.
+
+    `missed`: the socket's buffer was full (ENOBUFS) since this was last set to False, and news are lost.
+    """
 
     def __init__(self, family: int, groups: int) -> None:
+        self.missed = False
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
         self._socket.setblocking(False)
         self._socket.bind((0, groups))
@@ -211,7 +215,7 @@ class Listener:
         self._socket.close()
 
     def news(self) -> list[Message]:
-        """What has arrived. Messages are lost when the socket's buffer was full (ENOBUFS)."""
+        """What has arrived."""
         found: list[Message] = []
         while True:
             try:
@@ -221,6 +225,7 @@ class Listener:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
+                self.missed = True
 
 
 def _messages(data: bytes) -> Iterator[tuple[Message, int]]:

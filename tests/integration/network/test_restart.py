@@ -17,7 +17,6 @@ from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking, Settings
 
 INSTANCE = "test-restart"
-RULES = "nft --stateless list ruleset"
 
 
 async def come_back(zone: Zone, run_root: Path) -> KernelNetworking:
@@ -72,8 +71,8 @@ async def test_what_somebody_deletes_is_written_anew_and_connections_go_on(
     accepted, _ = server.accept()
     accepted.settimeout(SECONDS)
     outward = zone.place.reach(OUTSIDE, world.outside.serve(81).getsockname()[1])
-    before = world.host.run(RULES)
-    [table] = set(re.findall(r"^table bridge (\S+)", before, re.MULTILINE))
+    before = rules(world)
+    [table] = set(re.findall(r"^table bridge (\S+)", "".join(before), re.MULTILINE))
     stop = threading.Event()
     errors: list[OSError] = []
     sent = threading.Thread(target=stream, args=(inward, accepted, stop, errors))
@@ -91,10 +90,15 @@ async def test_what_somebody_deletes_is_written_anew_and_connections_go_on(
     await leave_nothing(net, zone, world)
 
 
-async def written_again(world: World, before: str) -> None:
-    """Return when the rules are there again, and fail if they are not within seconds."""
+def rules(world: World) -> list[str]:
+    """Every table there is; the kernel lists them in the order in which they were made."""
+    return sorted(world.host.run("nft --stateless list ruleset").split("\n}\n"))
+
+
+async def written_again(world: World, before: list[str]) -> None:
+    """Return when the rules are there again, and fail if they are not in time."""
     deadline = asyncio.get_running_loop().time() + SECONDS
-    while (now := await asyncio.to_thread(world.host.run, RULES)) != before:
+    while (now := await asyncio.to_thread(rules, world)) != before:
         assert asyncio.get_running_loop().time() < deadline, now
 
 

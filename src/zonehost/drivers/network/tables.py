@@ -36,6 +36,7 @@ _GUARD: Final = """table inet {table}/guard {{
 }}
 """
 
+_AGAIN_SECONDS: Final = 0.2
 _LISTS_FLAGS: Final = (1, 1)
 """An nft that can list a table with flags as JSON; older ones, 1.0.6 of Debian 12 among them, corrupt
 their memory over it, so that everyone who lists the ruleset would crash: there, no guard is made."""
@@ -137,7 +138,8 @@ class Tables:
 
     def _noticed(self) -> None:
         assert self._monitor is not None
-        if self._table in self._monitor.thinned():
+        if self._table in self._monitor.thinned() or self._monitor.missed:
+            self._monitor.missed = False
             self._thinned = True
             if self._check is None or self._check.done():
                 self._check = asyncio.get_running_loop().create_task(self._repair())
@@ -152,7 +154,10 @@ class Tables:
                         _log.warning("somebody changed the tables %s; writing them anew", self._table)
                         await self._replace()
                 except (OSError, SystemFailure) as error:
-                    _log.error("the tables %s cannot be repaired: %s", self._table, error)
+                    _log.error("the tables %s cannot be repaired: %s; trying again", self._table, error)
+                    self._thinned = True
+            if self._thinned:
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
