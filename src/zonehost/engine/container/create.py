@@ -15,7 +15,6 @@ from zonehost.domain.failpoint import failpoint
 from zonehost.domain.host_config import HostConfig
 from zonehost.domain.host_config_check import storage_quota
 from zonehost.domain.identity import checked_name, new_id, short
-from zonehost.domain.image import Image
 from zonehost.domain.modes import network_name, other_container
 from zonehost.domain.phase import Phase
 from zonehost.domain.volume import Volume
@@ -138,8 +137,3 @@ async def _finish(host: Host, zone: Zone, volumes: tuple[Volume, ...]) -> None:
     # A container without new volumes can be finished from its record alone; the disk need not be waited for.
     zone.record = record
     host.spawn(host.records.commit(Put(record)), f"mark container {zone.record.short} as whole")
-
-
-def image_of(host: Host, record: Container) -> Image | None:
-    """The image that a container was made from, if it is still there."""
-    return host.images.get(record.image)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterable
 
 import msgspec
 
@@ -10,17 +12,18 @@ from zonehost.domain.container import Container, Status
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.phase import Phase
 from zonehost.domain.restart_policy import next_wait, restarts
+from zonehost.domain.volume import Volume
 from zonehost.engine.container.attachments import give_up_waiting
 from zonehost.engine.container.discard import dismantle
 from zonehost.engine.container.ending import ended_state, tell_end
 from zonehost.engine.container.endpoints import cleared
 from zonehost.engine.container.health import stop_health
 from zonehost.engine.container.launch import launch
-from zonehost.engine.container.remove import finish_removal
+from zonehost.engine.container.remove import claimed_volumes, finish_removal
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
-from zonehost.engine.together import together
-from zonehost.errors import Blocked, SystemFailure, ZonehostError
+from zonehost.errors import SystemFailure, ZonehostError
+from zonehost.ports.records import Put
 from zonehost.ports.runtime import Exit
 
 log = logging.getLogger(__name__)
@@ -49,8 +52,6 @@ async def settle_exit(host: Host, zone: Zone, ended: Exit) -> None:
     before = zone.record
     stop_health(zone)
     give_up_waiting(zone)
-    state = ended_state(before, ended)
-    endpoints = {name: cleared(endpoint) for name, endpoint in before.endpoints.items()}
     again = not zone.no_restart and restarts(
         before.host_config.restart_policy,
         exit_code=ended.code,
@@ -58,42 +59,59 @@ async def settle_exit(host: Host, zone: Zone, ended: Exit) -> None:
         by_hand=before.state.stopped_by_hand,
     )
     leaves = before.host_config.auto_remove and not again and not zone.stays
-    if again:
-        state = msgspec.structs.replace(state, status=Status.RESTARTING)
-    elif leaves:
-        state = msgspec.structs.replace(state, status=Status.REMOVING)
-    record = msgspec.structs.replace(
-        before, state=state, endpoints=endpoints, phase=Phase.REMOVING if leaves else before.phase
-    )
-    failpoint("exit.seen")
-    await together(_keep_anyway(host, zone, record), _dismantle(host, zone, before))
+    after = _after(before, ended, again=again, leaves=leaves)
+    with claimed_volumes(host, before, wanted=leaves) as doomed:
+        failpoint("exit.seen")
+        _, blocked = await asyncio.gather(_keep_anyway(host, zone, after, doomed), _dismantled(host, before))
     failpoint("exit.recorded")
     tell_end(host, before, ended)
-    if again:
-        restart_soon(host, zone, (ended.time - before.state.started_at) / _SECOND)
     try:
-        if leaves:
-            await finish_removal(host, zone, volumes=True)
+        if blocked:
+            await _keep_anyway(host, zone, _stuck(after, blocked, leaves=leaves))
+        elif again:
+            restart_soon(host, zone, (ended.time - before.state.started_at) / _SECOND)
+        elif leaves:
+            await finish_removal(host, zone, doomed)
     finally:
         zone.exits.ring(ended.code)
 
 
-async def _keep_anyway(host: Host, zone: Zone, record: Container) -> None:
+def _after(before: Container, ended: Exit, *, again: bool, leaves: bool) -> Container:
+    """The record of a container whose zone ended."""
+    state = ended_state(before, ended)
+    if again or leaves:
+        state = msgspec.structs.replace(state, status=Status.RESTARTING if again else Status.REMOVING)
+    return msgspec.structs.replace(
+        before,
+        state=state,
+        endpoints={name: cleared(endpoint) for name, endpoint in before.endpoints.items()},
+        phase=Phase.REMOVING if leaves else before.phase,
+    )
+
+
+def _stuck(after: Container, blocked: str, *, leaves: bool) -> Container:
+    """The record of a container of which something cannot be ended: it is neither removed nor started again."""
+    state = msgspec.structs.replace(after.state, status=Status.DEAD if leaves else Status.EXITED, blocked=blocked)
+    return msgspec.structs.replace(after, state=state)
+
+
+async def _keep_anyway(host: Host, zone: Zone, record: Container, volumes: Iterable[Volume] = ()) -> None:
     """The zone has ended, whatever the disk says; a daemon that comes back finds out again."""
     try:
-        await host.keep(zone, record)
+        await host.keep(zone, record, *map(Put, volumes))
     except SystemFailure as error:
         log.error("the end of container %s is not on the disk: %s", record.short, error)
         zone.record = record
 
 
-async def _dismantle(host: Host, zone: Zone, before: Container) -> None:
+async def _dismantled(host: Host, before: Container) -> str:
+    """Dismantle the zone; what cannot be taken away, empty if all is gone."""
     try:
         await dismantle(host, before)
-    except Blocked as error:
+    except ZonehostError as error:
         log.error("container %s: %s", before.short, error)
-        state = msgspec.structs.replace(zone.record.state, blocked=str(error))
-        zone.record = msgspec.structs.replace(zone.record, state=state)
+        return str(error)
+    return ""
 
 
 def restart_soon(host: Host, zone: Zone, ran: float = 0.0) -> None:

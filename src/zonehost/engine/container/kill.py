@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -44,12 +45,11 @@ async def send(host: Host, zone: Zone, number: int) -> None:
     if stops:
         zone.no_restart = True
     if zone.record.state.stopped_by_hand:
-        await host.runtime.kill(zone.id, number)
+        await _signal(host, zone, number)
     else:
         state = msgspec.structs.replace(zone.record.state, stopped_by_hand=True)
-        await together(
-            host.keep(zone, msgspec.structs.replace(zone.record, state=state)), host.runtime.kill(zone.id, number)
-        )
+        record = msgspec.structs.replace(zone.record, state=state)
+        await together(host.keep(zone, record), _signal(host, zone, number))
     if stops and zone.record.state.status is Status.PAUSED:
         await _thaw(host, zone)
     tell_container(host, zone.record, "kill", signal=str(number))
@@ -61,6 +61,8 @@ async def end(host: Host, zone: Zone) -> None:
     Raises:
         Blocked: it does not end.
     """
+    if not zone.record.state.running:
+        return
     ended = asyncio.shield(zone.exits.next())
     await send(host, zone, SIGKILL)
     late = asyncio.ensure_future(host.clock.sleep(KILL_PATIENCE))
@@ -75,6 +77,12 @@ async def end(host: Host, zone: Zone) -> None:
 def stop_signal(zone: Zone) -> int:
     """The signal that asks this container to stop."""
     return parse_signal(zone.record.config.stop_signal) if zone.record.config.stop_signal else SIGTERM
+
+
+async def _signal(host: Host, zone: Zone, number: int) -> None:
+    """To a zone that has just ended, a signal makes no difference."""
+    with suppress(Conflict):
+        await host.runtime.kill(zone.id, number)
 
 
 async def _thaw(host: Host, zone: Zone) -> None:

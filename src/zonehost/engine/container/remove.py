@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -34,7 +35,6 @@ async def remove(host: Host, ref: str, *, force: bool = False, volumes: bool = F
         raise InvalidParameter("removing a link is not supported: links are removed with their container")
     zone = host.containers.find(ref)
     _check_removable(zone, force=force)
-    zone.no_restart = True
     async with zone.lock:
         if host.containers.get(zone.id) is None:
             raise NotFound(f"No such container: {ref}")
@@ -50,13 +50,15 @@ async def remove_locked(host: Host, zone: Zone, *, volumes: bool) -> None:
     stop_health(zone)
     before = zone.record
     state = msgspec.structs.replace(before.state, status=Status.REMOVING, starting=False)
-    await host.keep(zone, msgspec.structs.replace(before, phase=Phase.REMOVING, state=state))
+    leaving = msgspec.structs.replace(before, phase=Phase.REMOVING, state=state)
+    with claimed_volumes(host, before, wanted=volumes) as doomed:
+        await host.keep(zone, leaving, *map(Put, doomed))
     failpoint("remove.recorded")
     if before.state.running:
         await _end(host, zone, before)
     elif before.state.blocked:
         await _or_dead(host, zone, dismantle(host, before))
-    await finish_removal(host, zone, volumes=volumes)
+    await finish_removal(host, zone, doomed)
 
 
 async def _end(host: Host, zone: Zone, before: Container) -> None:
@@ -70,16 +72,14 @@ async def _end(host: Host, zone: Zone, before: Container) -> None:
     zone.exits.ring(ended.code)
 
 
-async def finish_removal(host: Host, zone: Zone, *, volumes: bool) -> None:
-    """Take away what is left of a container whose zone is dismantled and whose record says that it is being removed.
+async def finish_removal(host: Host, zone: Zone, doomed: Iterable[Volume]) -> None:
+    """Take away what is left of a container whose zone is dismantled, and these volumes; the records say that they go.
 
     Raises:
-        Blocked: a process of it cannot be ended; the container is marked as dead.
+        SystemFailure: something cannot be taken away; the container is marked as dead.
     """
     give_up_waiting(zone)
-    doomed = _claim_volumes(host, zone.record) if volumes else ()
-    if doomed:
-        await host.records.commit(*map(Put, doomed))
+    doomed = tuple(doomed)
     await _or_dead(host, zone, discard(host, zone, doomed))
     for volume in doomed:
         tell_volume(host, "destroy", volume.name)
@@ -95,6 +95,7 @@ async def _or_dead(host: Host, zone: Zone, step: Awaitable[None]) -> None:
     except ZonehostError as error:
         state = msgspec.structs.replace(zone.record.state, status=Status.DEAD, blocked=str(error))
         await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
+        zone.removal.ring(state.exit_code)
         raise
 
 
@@ -111,9 +112,24 @@ def _check_removable(zone: Zone, *, force: bool) -> None:
     raise Conflict(f"cannot remove {what}: container is {kind}: stop the container before removing or force remove")
 
 
-def _claim_volumes(host: Host, record: Container) -> tuple[Volume, ...]:
-    """Its anonymous volumes that no other container has, marked as going so that none gets them now."""
-    claimed = []
+@contextmanager
+def claimed_volumes(host: Host, record: Container, *, wanted: bool) -> Iterator[tuple[Volume, ...]]:
+    """Its anonymous volumes that no other container has, marked as going, so that none gets them from now on.
+
+    None if they are not wanted. An error in the body gives them back.
+    """
+    claimed = _own_volumes(host, record) if wanted else ()
+    for volume in claimed:
+        host.volumes.put(msgspec.structs.replace(volume, phase=Phase.REMOVING))
+    try:
+        yield tuple(msgspec.structs.replace(volume, phase=Phase.REMOVING) for volume in claimed)
+    except BaseException:
+        for volume in claimed:
+            host.volumes.put(volume)
+        raise
+
+
+def _own_volumes(host: Host, record: Container) -> tuple[Volume, ...]:
     others = {
         point.name
         for other in host.containers.records()
@@ -121,10 +137,5 @@ def _claim_volumes(host: Host, record: Container) -> tuple[Volume, ...]:
         for point in other.mounts
         if point.type == "volume"
     }
-    for point in record.mounts:
-        volume = host.volumes.get(point.name) if point.type == "volume" and point.anonymous else None
-        if volume is not None and volume.name not in others:
-            going = msgspec.structs.replace(volume, phase=Phase.REMOVING)
-            host.volumes.put(going)
-            claimed.append(going)
-    return tuple(claimed)
+    anonymous = (host.volumes.get(point.name) for point in record.mounts if point.type == "volume" and point.anonymous)
+    return tuple(volume for volume in anonymous if volume is not None and volume.name not in others)

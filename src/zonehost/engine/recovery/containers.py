@@ -91,7 +91,8 @@ async def _finish_making(host: Host, zone: Zone, report: Recovered) -> None:
 async def _finish_removing(host: Host, zone: Zone) -> None:
     log.info("the removal of container %s is finished", zone.record.short)
     await dismantle(host, zone.record)
-    await finish_removal(host, zone, volumes=zone.record.host_config.auto_remove)
+    volumes = (host.volumes.get(point.name) for point in zone.record.mounts if point.type == "volume")
+    await finish_removal(host, zone, [volume for volume in volumes if volume and volume.phase is Phase.REMOVING])
 
 
 async def _go_on(host: Host, zone: Zone) -> None:

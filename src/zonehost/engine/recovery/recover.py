@@ -26,12 +26,13 @@ from zonehost.engine.recovery.snapshots import settle_snapshots
 from zonehost.engine.recovery.sweep import sweep_disk, sweep_kernel, sweep_records
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_daemon
+from zonehost.engine.together import together
 from zonehost.errors import ZonehostError
 from zonehost.ports.runtime import Survey
 
 log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8
-"""Containers that are started at the same time when the daemon comes."""
+"""Containers that are brought in order, or started, at the same time when the daemon comes."""
 
 
 async def recover(host: Host, *, start_again: bool = True) -> Recovered:
@@ -49,8 +50,8 @@ async def recover(host: Host, *, start_again: bool = True) -> Recovered:
     await ensure_predefined(host)
     await sweep_kernel(host, survey, report)
     await _restore_networks(host, survey)
-    for zone in host.containers:
-        await _settle(host, zone, survey, report)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    await together(*(_settle(host, zone, survey, report, gate) for zone in host.containers))
     await settle_snapshots(host, report)
     await sweep_records(host, report)
     await sweep_disk(host, report)
@@ -78,10 +79,11 @@ async def _restore_networks(host: Host, survey: Survey) -> None:
             zone.record = msgspec.structs.replace(zone.record, endpoints=endpoints)
 
 
-async def _settle(host: Host, zone: Zone, survey: Survey, report: Recovered) -> None:
+async def _settle(host: Host, zone: Zone, survey: Survey, report: Recovered, gate: asyncio.Semaphore) -> None:
     """One container that cannot be brought in order does not keep the others from it."""
     try:
-        await settle(host, zone, survey, report)
+        async with gate:
+            await settle(host, zone, survey, report)
     except ZonehostError as error:
         report.failed += 1
         log.error("container %s: %s", zone.record.short, error)

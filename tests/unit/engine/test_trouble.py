@@ -1,0 +1,151 @@
+"""Processes that cannot be ended, and disks that are full: said, kept, and mended later."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.fakes.host import World
+from tests.unit.engine.steps import ended, make, quiet, record_of, run
+from zonehost.domain.container import Status
+from zonehost.domain.host_config import RestartPolicy
+from zonehost.domain.phase import Phase
+from zonehost.engine.container.kill import kill
+from zonehost.engine.container.remove import remove
+from zonehost.engine.container.start import start
+from zonehost.engine.container.stop import stop
+from zonehost.engine.container.wait import WaitCondition, wait
+from zonehost.errors import Blocked, Conflict, SystemFailure
+from zonehost.ports.records import Change
+
+_STUCK = "process 7 in state D, in fuse_wait"
+
+
+class Stuck:
+    """A runtime that cannot end its zones until it is freed."""
+
+    def __init__(self, world: World) -> None:
+        self._remove = world.runtime.remove
+        self._world = world
+        self._stuck = True
+        world.runtime.remove = self.remove  # type: ignore[method-assign]
+
+    async def remove(self, zone: str) -> None:
+        if self._stuck:
+            raise Blocked(_STUCK)
+        await self._remove(zone)
+
+    def free(self) -> None:
+        self._stuck = False
+
+
+async def test_what_cannot_be_removed_is_dead_and_says_why(world: World) -> None:
+    container = await run(world, "sleep", binds=("/anonymous",))
+    stuck = Stuck(world)
+    waiting = await wait(world.host, container, WaitCondition.REMOVED)
+    with pytest.raises(Blocked, match=_STUCK):
+        await remove(world.host, container, force=True, volumes=True)
+    record = record_of(world, container)
+    assert (record.state.status, record.state.blocked, record.phase) == (Status.DEAD, _STUCK, Phase.REMOVING)
+    assert (await waiting).error == _STUCK
+    assert container in world.storage.zones
+    with pytest.raises(Conflict, match="marked for removal"):
+        await start(world.host, container)
+    stuck.free()
+    await remove(world.host, container, volumes=True)
+    assert not world.storage.zones
+    assert not world.storage.volumes
+    assert not world.runtime.zones
+
+
+async def test_a_container_that_removes_itself_stays_while_something_of_it_is_stuck(world: World) -> None:
+    container = await run(world, "sleep", auto_remove=True)
+    stuck = Stuck(world)
+    await kill(world.host, container)
+    assert record_of(world, container).state.status is Status.DEAD
+    assert container in world.storage.zones
+    stuck.free()
+    await remove(world.host, container)
+    assert world.host.containers.get(container) is None
+
+
+async def test_no_policy_starts_what_is_stuck(world: World) -> None:
+    container = await run(world, "sleep", restart_policy=RestartPolicy(name="always"))
+    stuck = Stuck(world)
+    world.runtime.zones[container].process.kill(9)
+    await ended(world, container)
+    world.clock.advance(60)
+    await quiet()
+    state = record_of(world, container).state
+    assert (state.status, state.blocked) == (Status.EXITED, _STUCK)
+    stuck.free()
+
+
+async def test_what_does_not_end_is_said_to_be_blocked(world: World) -> None:
+    container = await run(world, "sleep")
+
+    async def deaf(zone: str, signal: int) -> None:
+        return
+
+    world.runtime.kill = deaf  # type: ignore[method-assign]
+    stopping = asyncio.create_task(stop(world.host, container, timeout=1))
+    await quiet()
+    world.clock.advance(1)
+    await quiet()
+    world.clock.advance(10)
+    with pytest.raises(Blocked, match="did not end within 10s of SIGKILL"):
+        await stopping
+    assert record_of(world, container).state.status is Status.RUNNING
+
+
+async def test_another_container_is_not_kept_waiting(world: World) -> None:
+    container = await run(world, "sleep")
+    freed = asyncio.Event()
+    remove_zone = world.runtime.remove
+
+    async def hung(zone: str) -> None:
+        if zone == container:
+            await freed.wait()
+        await remove_zone(zone)
+
+    world.runtime.remove = hung  # type: ignore[method-assign]
+    removing = asyncio.create_task(remove(world.host, container, force=True))
+    await quiet()
+    other = await run(world, "sleep")
+    await remove(world.host, other, force=True)
+    assert not removing.done()
+    freed.set()
+    await removing
+
+
+async def test_an_end_is_known_though_the_disk_is_full(world: World) -> None:
+    container = await run(world, "sleep")
+    waiting = await wait(world.host, container, WaitCondition.NEXT_EXIT)
+    commit = world.records.commit
+
+    async def full(*changes: Change) -> None:
+        raise SystemFailure("the state cannot be written: disk full")
+
+    world.records.commit = full  # type: ignore[method-assign]
+    world.runtime.zones[container].process.kill(9)
+    assert (await waiting).code == 137
+    assert record_of(world, container).state.status is Status.EXITED
+    world.records.commit = commit  # type: ignore[method-assign]
+    await start(world.host, container)
+
+
+async def test_a_removal_that_cannot_be_noted_is_not_begun(world: World) -> None:
+    record = await make(world, "sleep", binds=("/anonymous",))
+    commit = world.records.commit
+
+    async def full(*changes: Change) -> None:
+        raise SystemFailure("the state cannot be written: disk full")
+
+    world.records.commit = full  # type: ignore[method-assign]
+    with pytest.raises(SystemFailure):
+        await remove(world.host, record.id, volumes=True)
+    world.records.commit = commit  # type: ignore[method-assign]
+    assert record_of(world, record.id).phase is Phase.WHOLE
+    assert all(volume.phase is Phase.WHOLE for volume in world.host.volumes)
+    await start(world.host, record.id)
