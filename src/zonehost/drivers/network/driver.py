@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +59,7 @@ class KernelNetworking:
         self._settings = settings
         self._networks: dict[str, Network] = {}
         self._zones: dict[str, ZonePlugs] = {}
+        self._leaving: dict[str, ZonePlugs] = {}
         self._restored = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
         self._wiring = Wiring(self._names)
@@ -143,7 +144,7 @@ class KernelNetworking:
         wires = plan.wires(self._names, plugs)
         names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
         try:
-            await asyncio.gather(self._became(plugs), self._answer(plugs, netns))
+            await _all(self._became(plugs), self._answer(plugs, netns))
         except BaseException:
             await asyncio.shield(self.detach(plugs.zone))
             raise
@@ -158,7 +159,7 @@ class KernelNetworking:
         with _namespace(pid) as netns:
             [name] = await self._in_thread(self._wiring.plug, netns, [wire])
             try:
-                await asyncio.gather(self._became(plugs), self._answer(plugs, netns))
+                await _all(self._became(plugs), self._answer(plugs, netns))
             except BaseException:
                 await self._in_thread(self._wiring.unplug, netns, [name], [])
                 raise
@@ -170,17 +171,17 @@ class KernelNetworking:
         if old.network.driver in plan.LINKED:
             with _namespace(pid) as netns:
                 await self._in_thread(self._wiring.unplug, netns, [old.endpoint.interface], left)
-        await asyncio.gather(self._became(plugs), self._answering.put(plan.view(plugs)))
+        await _all(self._became(plugs), self._answering.put(plan.view(plugs)))
 
     async def detach(self, zone: str) -> None:
-        """Rules, links and ports of a zone."""
-        had = self._zones.pop(zone, None)
+        """Rules, links, names and ports of a zone; what a failure left is taken away the next time."""
+        had = self._zones.pop(zone, None) or self._leaving.get(zone)
         if had is not None:
+            self._leaving[zone] = had
             gone = firewall.changes(self._names.table, plan.elements(self._names, [had]), add=False)
-            await asyncio.gather(
-                self._removal.remove(self._veths(had)), self._tables.change(gone), self._answering.drop(zone)
-            )
+            await _all(self._removal.remove(self._veths(had)), self._tables.change(gone), self._answering.drop(zone))
             await self._forget_flows(had)
+            del self._leaving[zone]
         self._reservations.release(zone)
 
     async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
@@ -285,6 +286,13 @@ class KernelNetworking:
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+async def _all(*works: Awaitable[None]) -> None:
+    """Wait for all, and only then raise the first error: what follows an error meets nothing that still goes on."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 def _named(endpoint: Endpoint, interface: str) -> Endpoint:
