@@ -9,7 +9,7 @@ import pytest
 
 from zonehost.domain.host_config import PortBinding
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
-from zonehost.drivers.network import plan
+from zonehost.drivers.network import plan, publishing
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, endpoint_options, macvlan_options
 from zonehost.errors import InvalidParameter, Unsupported
@@ -91,16 +91,16 @@ def bindings(**fields: str) -> dict[str, tuple[PortBinding, ...]]:
 
 
 def test_ports_are_wanted_in_the_families_that_the_zone_has() -> None:
-    [wanted] = plan.wanted_ports(bindings(host_port="8080"), [plug()], "")
+    [wanted] = publishing.wanted_ports(bindings(host_port="8080"), [plug()], "")
     assert (wanted.port, wanted.protocol, wanted.addresses, wanted.first, wanted.last) == (
         80, "tcp", ("0.0.0.0",), 8080, 8080,
     )  # fmt: skip
-    [wanted] = plan.wanted_ports(bindings(host_port="8000-8010"), [plug(DUAL)], "")
+    [wanted] = publishing.wanted_ports(bindings(host_port="8000-8010"), [plug(DUAL)], "")
     assert (wanted.addresses, wanted.first, wanted.last) == (("0.0.0.0", "::"), 8000, 8010)
-    [wanted] = plan.wanted_ports(bindings(), [plug()], "127.0.0.1")
+    [wanted] = publishing.wanted_ports(bindings(), [plug()], "127.0.0.1")
     assert (wanted.addresses, wanted.first) == (("127.0.0.1",), 0)
     named = with_options(com__docker__network__bridge__host_binding_ipv4="192.0.2.1")
-    [wanted] = plan.wanted_ports(bindings(), [plug(named)], "127.0.0.1")
+    [wanted] = publishing.wanted_ports(bindings(), [plug(named)], "127.0.0.1")
     assert wanted.addresses == ("192.0.2.1",)
 
 
@@ -117,19 +117,19 @@ def test_ports_are_wanted_in_the_families_that_the_zone_has() -> None:
 )
 def test_ports_that_cannot_be(asked: dict[str, tuple[PortBinding, ...]], words: str) -> None:
     with pytest.raises(InvalidParameter, match=words):
-        plan.wanted_ports(asked, [plug()], "")
+        publishing.wanted_ports(asked, [plug()], "")
 
 
 def test_ports_of_a_zone_that_nothing_reaches_are_refused() -> None:
     with pytest.raises(InvalidParameter, match="no network of the container can be reached"):
-        plan.wanted_ports(bindings(), [plug(gateway4="")], "")
+        publishing.wanted_ports(bindings(), [plug(gateway4="")], "")
 
 
 def test_published_ports_lead_to_the_zone_in_each_family() -> None:
     ports = tuple(
         PublishedPort(port=80, protocol="tcp", host_ip=ip, host_port=8080) for ip in ("0.0.0.0", "::", "127.0.0.1")
     )
-    found = plan.published(ZonePlugs("z", (plug(DUAL),), ports))
+    found = publishing.published(ZonePlugs("z", (plug(DUAL),), ports))
     assert [(one.host_ip, one.address) for one in found] == [
         ("", "10.0.0.2"), ("", "fd00::2"), ("127.0.0.1", "10.0.0.2"),
     ]  # fmt: skip

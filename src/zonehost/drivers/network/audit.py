@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from zonehost.domain.network import Network
-from zonehost.drivers.network import firewall, plan
+from zonehost.drivers.network import firewall, plan, publishing
 from zonehost.drivers.network.driver import Settings
 from zonehost.drivers.network.listing import listed, listed_in_fresh_namespace
 from zonehost.drivers.network.names import Names
@@ -30,7 +30,7 @@ class KernelNetworkAudit:
     async def holdings(self, plugs: ZonePlugs) -> tuple[str, ...]:
         """The zone's links, and its elements of the firewall."""
         lines = [f"link {self._names.veth(plug.endpoint.id)} in {plug.network.name}" for plug in plugs.plugs]
-        for (family, name), elements in plan.elements(self._names, [plugs]).items():
+        for (family, name), elements in publishing.elements(self._names, [plugs]).items():
             lines += [
                 f"{family} {name} {' . '.join(key)}" + (f" : {' . '.join(to)}" if to else "") for key, to in elements
             ]
@@ -64,7 +64,7 @@ class KernelNetworkAudit:
             self._names.veth_prefix,
             firewall.merged(
                 firewall.bridge_elements(walls, metadata=self._settings.metadata),
-                plan.elements(self._names, zones),
+                publishing.elements(self._names, zones),
             ),
         )
         there = await asyncio.to_thread(listed, table)

@@ -17,7 +17,7 @@ import msgspec
 from zonehost.domain.host_config import PortBinding
 from zonehost.domain.ipam import DEFAULT_BASES, Base, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
-from zonehost.drivers.network import firewall, flows, forwarding, plan
+from zonehost.drivers.network import firewall, flows, forwarding, plan, publishing, rules
 from zonehost.drivers.network.answering import Answering
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, macvlan_options
@@ -67,7 +67,7 @@ class KernelNetworking:
         self._subnets = Subnets()
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
-        self._tables = Tables(self._names.table, firewall.RULES, self._ruleset, guard=settings.guard)
+        self._tables = Tables(self._names.table, rules.RULES, self._ruleset, guard=settings.guard)
 
     @property
     def attached(self) -> frozenset[str]:
@@ -129,7 +129,7 @@ class KernelNetworking:
         self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
     ) -> tuple[PublishedPort, ...]:
         """Bind host ports."""
-        wanted = plan.wanted_ports(asked, plugs, self._settings.publish)
+        wanted = publishing.wanted_ports(asked, plugs, self._settings.publish)
         if not wanted:
             return ()
         try:
@@ -178,7 +178,7 @@ class KernelNetworking:
         had = self._zones.pop(zone, None) or self._leaving.get(zone)
         if had is not None:
             self._leaving[zone] = had
-            gone = firewall.changes(self._names.table, plan.elements(self._names, [had]), add=False)
+            gone = firewall.changes(self._names.table, publishing.elements(self._names, [had]), add=False)
             await _all(self._removal.remove(self._veths(had)), self._tables.change(gone), self._answering.drop(zone))
             await self._forget_flows(had)
             del self._leaving[zone]
@@ -244,8 +244,8 @@ class KernelNetworking:
         """The rules of a zone whose links have changed."""
         before = self._zones.get(plugs.zone)
         self._zones[plugs.zone] = plugs
-        old = plan.elements(self._names, [before] if before else [])
-        new = plan.elements(self._names, [plugs])
+        old = publishing.elements(self._names, [before] if before else [])
+        new = publishing.elements(self._names, [plugs])
         table = self._names.table
         gone = firewall.changes(table, firewall.without(old, new), add=False)
         await self._tables.change(gone + firewall.changes(table, firewall.without(new, old), add=True))
@@ -257,7 +257,7 @@ class KernelNetworking:
 
     async def _forget_flows(self, plugs: ZonePlugs) -> None:
         """Datagrams go where the rules say now."""
-        ports = flows.datagrams(plan.published(plugs))
+        ports = flows.datagrams(publishing.published(plugs))
         if ports:
             await self._in_thread(flows.forget, ports)
 
@@ -280,7 +280,7 @@ class KernelNetworking:
             self._names.veth_prefix,
             firewall.merged(
                 firewall.bridge_elements(walls, metadata=self._settings.metadata),
-                plan.elements(self._names, self._zones.values()),
+                publishing.elements(self._names, self._zones.values()),
             ),
         )
 
