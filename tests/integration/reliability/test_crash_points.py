@@ -84,8 +84,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("point", named)
 
 
+@pytest.fixture
+def own(one: Daemon) -> Iterator[Daemon]:
+    """The daemon of all points, with nothing in it but the image."""
+    yield one
+    if one.process is None or one.process.poll() is not None:
+        one.start()
+    one.remove_zones()
+
+
 @pytest.fixture(scope="module")
-def own() -> Iterator[Daemon]:
+def one() -> Iterator[Daemon]:
     """One daemon for all points, with the image `busybox`; at the end nothing of it may be left."""
     daemon = Daemon.make()
     try:
