@@ -22,13 +22,13 @@ from bench.engines.docker import Docker
 from bench.engines.engine import Engine
 from bench.engines.podman import Podman
 from bench.engines.zonehost import Zonehost
-from bench.rows import crowd, lists, memory, single, stream
+from bench.rows import builds, crowd, lists, memory, single, stream
 from bench.rows import images as large
 from bench.rows.group import Group
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 ENGINES: tuple[type[Engine], ...] = (Zonehost, Docker, Podman)
-GROUPS = {module.GROUP.name: module.GROUP for module in (memory, single, crowd, stream, large, lists)}
+GROUPS = {module.GROUP.name: module.GROUP for module in (memory, single, crowd, stream, large, lists, builds)}
 
 
 def main() -> int:
