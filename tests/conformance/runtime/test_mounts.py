@@ -95,8 +95,8 @@ async def test_a_shared_mount_of_a_zone_reaches_the_host(rig: Rig, shared: Path)
         ) == (0, "")
         assert (shared / "inside/from-the-zone").exists()
     finally:
-        for point in reversed(mounts.points_below(str(shared))):
-            mounts.detach(point)
+        if os.path.ismount(shared / "inside"):
+            mounts.detach(str(shared / "inside"))
         mounts.detach(str(shared))
 
 

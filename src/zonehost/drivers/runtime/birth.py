@@ -12,12 +12,13 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from zonehost.domain.blueprint import Blueprint
-from zonehost.drivers.runtime import conmon, seccomp_program, spec
+from zonehost.drivers.runtime import belonging, conmon, seccomp_program, spec
+from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.site import Site
@@ -25,20 +26,9 @@ from zonehost.drivers.runtime.spec_devices import passed
 from zonehost.drivers.runtime.spec_rlimits import make_room
 from zonehost.drivers.runtime.staging import Stage, clone_binds, protect
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import accounts, idmap, mounts, namespaces, overlay, pidfd
+from zonehost.linux import accounts, idmap, mounts, namespaces, overlay
 from zonehost.linux.accounts import Account
 from zonehost.linux.openat import IN_ROOT, open_below
-
-_OCI_NAMES: Final = {"net": "network", "pid": "pid", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
-
-
-class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
-    """A running zone whose namespaces are joined."""
-
-    pid: int
-    keeper: int
-    lease: int
-    first_id: int
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,28 +77,27 @@ class _Birth:
         self._report = report
         self._inherited = [report.fileno(), *held]
         self._input = held[0] if held else -1
-        self._lease = -1
-        self._first = 0
-        self._userns: int | None = None
-        self._holder = 0
 
     def go(self) -> None:
         plan, blueprint = self._plan, self._blueprint
         make_room(blueprint.process)
         devices = passed(blueprint)
-        binds = clone_binds(blueprint.binds, apart=self._owns_ids())
+        binds = clone_binds(blueprint.binds, apart=belonging.has_own_ids(blueprint.namespaces, plan.neighbours))
         blueprint = msgspec.structs.replace(blueprint, binds=tuple(bind for bind, _ in binds))
         shm = self._clone_shm()
         namespaces.unshare(namespaces.NEWNS)
         mounts.propagate("/", mounts.SLAVE | mounts.REC)
-        joined = self._namespaces()
-        identity = None if self._userns is None else overlay.Identity(self._userns, self._first, self._first)
+        place = belonging.find(blueprint.namespaces, plan.neighbours, plan.ids)
+        self._inherited += place.inherited
+        if place.net is not None:
+            socket.send_fds(self._report, [msgspec.json.encode(Said(kind="net"))], [place.net])
+        identity = place.identity
         stage = Stage(plan.stage, identity)
         root = stage.root(blueprint.root)
         site = Site(
             root=root,
             account=self._settle(root, identity),
-            namespaces=joined,
+            namespaces=place.joined,
             binds=tuple(stage.bind(bind, clone) for bind, clone in binds),
             images=tuple(map(stage.image, blueprint.images)),
             seccomp=self._seccomp(),
@@ -125,17 +114,17 @@ class _Birth:
         folder.write_record(
             KeeperRecord(
                 keeper=os.getpid(),
-                first_id=self._first,
-                lease=self._lease,
-                owner=self._first + site.account.uid,
+                first_id=place.first_id,
+                lease=place.lease,
+                owner=place.first_id + site.account.uid,
                 typed=blueprint.process.tty and blueprint.stdin,
                 input=self._input,
             )
         )
         protect(conmon.CRUN)
         self._hide_cgroups()
-        if self._holder:
-            os.waitpid(self._holder, 0)
+        if place.holder:
+            os.waitpid(place.holder, 0)
         self._report.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
         self._become_keeper(folder)
 
@@ -187,61 +176,6 @@ class _Birth:
             namespaces.enter(home, namespaces.NEWNS)
             os.close(there)
             os.close(home)
-
-    def _namespaces(self) -> dict[str, str]:
-        """Make or find the user and network namespaces; the paths of all that are joined, "" where crun makes one."""
-        asked, neighbours = self._blueprint.namespaces, self._plan.neighbours
-        joined = {"mount": ""}
-        for kind, name in _OCI_NAMES.items():
-            whose = getattr(asked, kind)
-            if whose in neighbours:
-                joined[name] = f"/proc/{neighbours[whose].pid}/ns/{kind}"
-            elif whose != "host":
-                joined[name] = ""
-        made = self._make_namespaces(net=joined.get("network") == "")
-        if made.user is not None:
-            joined["user"] = self._inherit(made.user)
-        if made.net is not None:
-            joined["network"] = self._inherit(made.net)
-            socket.send_fds(self._report, [msgspec.json.encode(Said(kind="net"))], [made.net])
-        self._userns, self._holder = made.user, made.holder
-        return joined
-
-    def _owns_ids(self) -> bool:
-        neighbours = self._plan.neighbours.values()
-        return any(other.first_id for other in neighbours) if neighbours else self._blueprint.namespaces.user != "host"
-
-    def _make_namespaces(self, *, net: bool) -> namespaces.Made:
-        neighbours = list(self._plan.neighbours.values())
-        if neighbours:
-            first = neighbours[0]
-            if any(other.first_id != first.first_id for other in neighbours):
-                raise InvalidParameter("cannot join the namespaces of containers that have different user namespaces")
-            return self._make_beside(first, net=net)
-        if self._blueprint.namespaces.user == "host":
-            return namespaces.make(None, net=True) if net else namespaces.Made(None, None)
-        lease = idmap.lease(self._plan.ids)
-        self._hold(lease.fd, lease.first)
-        return namespaces.make((lease.first, idmap.COUNT), net=net)
-
-    def _make_beside(self, neighbour: Neighbour, *, net: bool) -> namespaces.Made:
-        """In the neighbour's user namespace, with its ids, which stay leased as long as either lives."""
-        if neighbour.first_id == 0:
-            return namespaces.make(None, net=True) if net else namespaces.Made(None, None)
-        keeper = os.pidfd_open(neighbour.keeper)
-        self._hold(pidfd.borrow(keeper, neighbour.lease), neighbour.first_id)
-        os.close(keeper)
-        user = namespaces.open_of(neighbour.pid, "user")
-        return namespaces.Made(user, namespaces.net_owned_by(user) if net else None)
-
-    def _hold(self, lease: int, first: int) -> None:
-        self._lease, self._first = lease, first
-        self._inherited.append(lease)
-
-    def _inherit(self, fd: int) -> str:
-        """Let the keeper have the descriptor; a path by which crun, its child, finds it."""
-        self._inherited.append(fd)
-        return f"/proc/{os.getpid()}/fd/{fd}"
 
     def _settle(self, path: str, identity: overlay.Identity | None) -> Account:
         """Look up who runs in the root at the path, and make the working directory there if it is missing."""

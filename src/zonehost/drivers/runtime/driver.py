@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from zonehost.domain.blueprint import Blueprint, ExecPlan, Limits
+from zonehost.domain.blueprint import Blueprint, ExecPlan, Limits, Namespaces
 from zonehost.drivers.runtime import conmon
 from zonehost.drivers.runtime.attachment import Attachment
 from zonehost.drivers.runtime.census import find_living
@@ -41,6 +41,7 @@ PRELOAD: Final = (
 """What the fork server should have warm."""
 MACHINE: Final = "/run/zonehost"
 """Shared by all instances of the machine: the leases of ids, and a folder to mount over in private."""
+_NO_ZONE: Final = {"private", "host", "none", "shareable"}
 _FREEZING: Final = 10.0
 """Seconds that it may take until all processes of a zone stand still."""
 
@@ -69,8 +70,7 @@ class ZoneRuntime:
         """As in the port."""
         if blueprint.id in self._zones:
             raise Conflict(f"container {blueprint.id} is already running")
-        wanted = {getattr(blueprint.namespaces, kind) for kind in ("net", "pid", "ipc")}
-        neighbours = {zone: self._zones[zone] for zone in wanted if zone in self._zones}
+        neighbours = self._neighbours(blueprint.namespaces)
         try:
             with _kernel_errors("make the zone"):
                 self._root.zone(blueprint.id).make(blueprint.cgroup_parent)
@@ -215,6 +215,14 @@ class ZoneRuntime:
                 ended.append(ending(folder, group))
         running = tuple(Running(z.id, z.pid, z.record.keeper, z.record.first_id) for z in self._zones.values())
         return Survey(running, tuple(ended), frozenset(remains))
+
+    def _neighbours(self, asked: Namespaces) -> dict[str, Zone]:
+        """The zones whose namespaces are to be joined."""
+        named = {asked.net, asked.pid, asked.ipc, asked.uts} - _NO_ZONE
+        missing = [zone for zone in named if zone not in self._zones or self._zones[zone].over.is_set()]
+        if missing:
+            raise Conflict(f"cannot join network of a non running container: {missing[0]}")
+        return {zone: self._zones[zone] for zone in named}
 
     async def close(self) -> None:
         """Let go of all zones, which live on. Where there are none, the instance's empty groups go."""

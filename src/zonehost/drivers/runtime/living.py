@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 
-from zonehost.drivers.runtime.birth import Neighbour
+from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.broadcast import Broadcast
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.drivers.runtime.input import Input
