@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def description() -> str:
-    """One paragraph: processor, memory, kernel, cgroups, distribution and the versions of what is compared."""
+    """One paragraph: processor, memory, kernel, cgroups, distribution, versions, and how busy the machine was."""
     processor = _first(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = int(_first(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())) / (1 << 20)
     cgroups = "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "hybrid"
@@ -19,7 +19,7 @@ def description() -> str:
     return (
         f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB of memory; {system}, Linux {platform.release()}, "
         f"cgroups {cgroups}; Python {platform.python_version()}, {_version('docker')} (client), "
-        f"{_version('dockerd')} (daemon), {programs}."
+        f"{_version('dockerd')} (daemon), {programs}. Load average of the run's last 15 minutes: {os.getloadavg()[2]:.1f}."
     )
 
 
