@@ -16,10 +16,11 @@ def description() -> str:
     cgroups = "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "hybrid"
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
     programs = ", ".join(_version(name) for name in ("podman", "crun", "conmon"))
+    load = os.getloadavg()[2]
     return (
         f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB of memory; {system}, Linux {platform.release()}, "
         f"cgroups {cgroups}; Python {platform.python_version()}, {_version('docker')} (client), "
-        f"{_version('dockerd')} (daemon), {programs}. Load average of the run's last 15 minutes: {os.getloadavg()[2]:.1f}."
+        f"{_version('dockerd')} (daemon), {programs}. Load average of the last 15 minutes: {load:.1f}."
     )
 
 
