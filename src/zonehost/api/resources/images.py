@@ -14,6 +14,7 @@ from zonehost.api.resources.registry import pull_image
 from zonehost.api.resources.requests import split_words
 from zonehost.api.routing import Route
 from zonehost.api.shape import image as shape
+from zonehost.api.version import Version
 from zonehost.domain.config import Config
 from zonehost.engine.container.commit import CommitRequest, commit
 from zonehost.engine.image.history import history
@@ -37,7 +38,10 @@ async def list_all(call: Call) -> web.StreamResponse:
 
 async def inspect_image(call: Call) -> web.StreamResponse:
     _refuse(call, "manifests", "platform")
-    return answers.document(shape.detail(await inspect(call.host, call.name), call.version))
+    # docker-compose 1.29 asks for the newest version, and reads a field that Docker has left out since 1.45.
+    old = call.request.headers.get("User-Agent", "").startswith("docker-compose/1.")
+    version = min(call.version, Version(1, 44)) if old else call.version
+    return answers.document(shape.detail(await inspect(call.host, call.name), version))
 
 
 async def show_history(call: Call) -> web.StreamResponse:
