@@ -64,7 +64,7 @@ def holdings(instance: Instance) -> list[str]:
 def datasets(instance: Instance) -> list[str]:
     """The zones, volumes and snapshots that have a folder under the data root, or a subvolume in its pool."""
     return sorted(
-        str(entry).partition(str(instance.data_root))[2]
+        str(entry).partition(f"{instance.data_root}/")[2]
         for root in storage_roots(instance)
         for kind in ("zones", "volumes", "snapshots", "staging")
         for entry in _entries(root / kind)
