@@ -7,6 +7,7 @@ import hashlib
 import random
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -257,3 +258,23 @@ async def test_no_descriptor_is_left_open(rig: Rig) -> None:
     async with asyncio.timeout(10):  # the fork server's word that a child has ended may come a little later
         while descriptors() != before:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)
+
+
+async def test_a_log_that_was_renamed_is_opened_anew(rig: Rig) -> None:
+    blueprint = rig.blueprint("cat", stdin=True)
+    assert blueprint.log is not None
+    log = Path(blueprint.log)
+    await rig.runtime.create(blueprint)
+    await rig.runtime.start(blueprint.id)
+    streams = await rig.runtime.attach(blueprint.id)
+    await streams.write(b"before\n")
+    assert await read_line(streams) == b"before\n"
+    log.rename(log.with_suffix(".1"))
+    await rig.runtime.reopen_log(blueprint.id)
+    async with asyncio.timeout(10):
+        while not log.exists():  # noqa: ASYNC110 - the keeper says nothing when it has done so
+            await asyncio.sleep(0.02)
+    await streams.write(b"after\n")
+    assert await read_line(streams) == b"after\n"
+    assert "before" in log.with_suffix(".1").read_text()
+    assert log.read_text().endswith("stdout F after\n")
