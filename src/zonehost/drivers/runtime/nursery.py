@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -141,8 +142,11 @@ def _give_streams(pid: int, owner: int) -> None:
 
 
 async def _settle(group: Group, keeper: int) -> None:
-    with suppress(ProcessLookupError, FileNotFoundError):  # the zone may have ended and be gone
+    try:
         await asyncio.to_thread(group.move, keeper, Part.KEEPER)
+    except OSError as error:
+        if error.errno not in (errno.ESRCH, errno.ENOENT, errno.ENODEV):  # the zone has ended, or is gone already
+            raise
 
 
 def _plumbing(plumb: Plumb | None, netns: int) -> asyncio.Future[None]:
