@@ -17,6 +17,7 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,8 +44,9 @@ class Child:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal; nothing happens if it has ended."""
-        if not self.exited.done():
-            signal.pidfd_send_signal(self.pidfd, number)
+        with suppress(ProcessLookupError):  # it has ended, and we have not heard of it yet
+            if not self.exited.done():
+                signal.pidfd_send_signal(self.pidfd, number)
 
 
 @dataclass(slots=True, eq=False)
