@@ -17,14 +17,13 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from zonehost.errors import SystemFailure, Unavailable
-from zonehost.linux import libc
+from zonehost.linux import libc, pidfd
 from zonehost.linux.forkloop import EXITED, FORKED, MAX_FDS, NOTICE, REQUEST, command
 
 
@@ -44,9 +43,8 @@ class Child:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal; nothing happens if it has ended."""
-        with suppress(ProcessLookupError):  # it has ended, and we have not heard of it yet
-            if not self.exited.done():
-                signal.pidfd_send_signal(self.pidfd, number)
+        if not self.exited.done():
+            pidfd.send(self.pidfd, number)
 
 
 @dataclass(slots=True, eq=False)
