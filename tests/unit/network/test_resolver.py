@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import struct
+import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zonehost.drivers.network.resolver import wire
+from zonehost.drivers.network.resolver.server import Server
 from zonehost.drivers.network.resolver.views import Directory, Place, Zone
 from zonehost.drivers.network.resolver.wire import Malformed, answer, read_question, same_question, truncated
 
@@ -137,3 +142,46 @@ def test_links_are_names_of_one_zone_only() -> None:
     directory.put(Zone("b", (place("n1", "postgres", ipv4="10.0.0.3"),)))
     assert directory.look_up("a", "db", wire.A) == [bytes((10, 0, 0, 3))]
     assert directory.look_up("b", "db", wire.A) is None
+
+
+def serving(path: Path) -> tuple[threading.Thread, socket.socket]:
+    """A resolver with little patience in a thread, and a daemon's connection to it."""
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.bind(str(path))
+    control.listen()
+    daemon = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    daemon.connect(str(path))
+    thread = threading.Thread(target=Server(control, patience=0.1).run, daemon=True)
+    thread.start()
+    return thread, daemon
+
+
+def order(daemon: socket.socket, words: dict[str, object], *descriptors: int) -> object:
+    socket.send_fds(daemon, [json.dumps(words).encode()], descriptors)
+    return json.loads(daemon.recv(4096))
+
+
+def test_a_resolver_without_zones_ends_after_its_daemon(tmp_path: Path) -> None:
+    thread, daemon = serving(tmp_path / "s")
+    thread.join(0.3)
+    assert thread.is_alive()
+    daemon.close()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_resolver_with_zones_goes_on_until_nobody_can_find_it(tmp_path: Path) -> None:
+    thread, daemon = serving(tmp_path / "s")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, socket.socket() as streams:
+        for ear in (datagrams, streams):
+            ear.bind(("127.0.0.1", 0))
+        streams.listen()
+        zone = {"id": "a", "places": [], "servers": [], "outside": False}
+        order(daemon, {"put": zone}, datagrams.fileno(), streams.fileno())
+        assert order(daemon, {"list": True}) == ["a"]
+    daemon.close()
+    thread.join(0.5)
+    assert thread.is_alive()
+    (tmp_path / "s").unlink()
+    thread.join(30)
+    assert not thread.is_alive()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import cycle
@@ -35,9 +37,17 @@ class _Ears:
 
 
 class Server:
-    """Everything that the process has."""
+    """Everything that the process has.
 
-    def __init__(self, control: socket.socket) -> None:
+    It outlives the daemon, but not for ever: without a daemon for `patience` seconds it ends once it has no zone, or
+    nobody can find it any more because the name of its socket is gone.
+    """
+
+    def __init__(self, control: socket.socket, *, patience: float = 30.0) -> None:
+        self._path: str = control.getsockname()
+        self._patience = patience
+        self._daemons = 0
+        self._alone_since = time.monotonic()
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._directory = Directory()
@@ -52,11 +62,22 @@ class Server:
     def run(self) -> None:
         """Serve until told to quit."""
         while self._running:
-            for descriptor, _ in self._poll.poll(self._forwarder.wait()):
+            for descriptor, _ in self._poll.poll(self._wait()):
                 handler = self._handlers.get(descriptor)
                 if handler is not None:
                     handler()
             self._forwarder.expire()
+            if not self._daemons and time.monotonic() - self._alone_since >= self._patience:
+                self._running = bool(self._ears) and os.path.exists(self._path)
+                self._alone_since = time.monotonic()
+
+    def _wait(self) -> float:
+        """Seconds until something is due, -1 for never."""
+        due = self._forwarder.wait()
+        if self._daemons:
+            return due
+        left = max(0.0, self._alone_since + self._patience - time.monotonic())
+        return left if due < 0 else min(due, left)
 
     def _watch(self, watched: socket.socket, handler: Callable[[], None] | None) -> None:
         descriptor = watched.fileno()
@@ -70,6 +91,7 @@ class Server:
 
     def _accept(self, control: socket.socket) -> None:
         daemon, _ = control.accept()
+        self._daemons += 1
         self._watch(daemon, lambda: self._obey(daemon))
 
     def _obey(self, daemon: socket.socket) -> None:
@@ -81,6 +103,8 @@ class Server:
         if not order:
             self._watch(daemon, None)
             daemon.close()
+            self._daemons -= 1
+            self._alone_since = time.monotonic()
             return
         result = self._carry_out(json.loads(order), [socket.socket(fileno=fd) for fd in descriptors])
         with suppress(OSError):
