@@ -107,9 +107,7 @@ async def test_an_image_can_be_seen_as_a_folder(rig: Rig, busybox_root: Path) ->
     assert "Read-only file system" in output
 
 
-async def test_a_device_is_there_and_may_be_used_and_others_may_not(rig: Rig) -> None:
+async def test_a_device_that_was_given_is_there(rig: Rig) -> None:
     given = Device(source="/dev/urandom", destination="/dev/noise", permissions="r")
-    code, output = await rig.run(
-        "sh", "-c", "dd if=/dev/noise bs=1 count=3 2>/dev/null | dd 2>&1 >/dev/null", devices=(given,)
-    )
-    assert (code, "0+1 records in" in output or "0+3 records in" in output) == (0, True)
+    code, output = await rig.run("dd", "if=/dev/noise", "of=/dev/null", "bs=1", "count=3", devices=(given,))
+    assert (code, output.splitlines()[0]) == (0, "3+0 records in")

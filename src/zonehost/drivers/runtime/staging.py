@@ -103,14 +103,18 @@ class Stage:
 
     def image(self, image: ImageMount) -> str:
         """An image's layers, read-only."""
-        fd = overlay.assemble(image.layers, None, scratch=self._folder(), identity=self._identity)
-        if image.subpath:
-            whole = fd
-            inside = open_below(whole, image.subpath.encode(), os.O_PATH, IN_ROOT)
-            fd = mounts.clone("", at=inside)
+        whole = self.put(overlay.assemble(image.layers, None, scratch=self._folder(), identity=self._identity))
+        return self._below(whole, image.subpath) if image.subpath else whole
+
+    def _below(self, whole: str, subpath: str) -> str:
+        """A part of what stands ready. Older kernels clone only what has a place (6.15, open_tree)."""
+        root = os.open(whole, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        inside = open_below(root, subpath.encode(), os.O_PATH, IN_ROOT)
+        try:
+            return self.put(mounts.clone("", at=inside))
+        finally:
             os.close(inside)
-            os.close(whole)
-        return self.put(fd)
+            os.close(root)
 
     def bind(self, bind: BindMount, clone: int) -> str:
         """A bind, with its owners as the host shows them."""
