@@ -50,7 +50,7 @@ def _translated(limits: blueprint.Limits, group: Group) -> cgroup_limits.Limits:
     return cgroup_limits.Limits(
         memory=_given(limits.memory),
         memory_reservation=_given(limits.memory_reservation),
-        memory_swap=_given(limits.memory_swap),
+        memory_swap=_swap(limits, group),
         memory_swappiness=None if limits.memory_swappiness == -1 else limits.memory_swappiness,
         oom_kill_disable=limits.oom_kill_disable,
         cpu_shares=limits.cpu_shares or None,
@@ -74,13 +74,12 @@ def _given(value: int) -> int | None:
 
 
 def _swap(limits: blueprint.Limits, group: Group) -> int | None:
-    """Memory and swap together: -1 is no limit; twice the memory if it is not said, where swap can be limited."""
-    if limits.memory_swap:
-        return limits.memory_swap if limits.memory_swap > 0 else None
-    directory = group.places.unified.get("memory") or group.places.legacy.get("memory")
-    if limits.memory and directory and any(Path(directory, name).exists() for name in _SWAP_FILES):
-        return 2 * limits.memory
-    return None
+    """Memory and swap together. Twice the memory is what Docker fills in: where swap cannot be limited, it is let go."""
+    directory = group.places.unified.get("memory") or group.places.legacy.get("memory", "")
+    filled_in = limits.memory > 0 and limits.memory_swap == 2 * limits.memory
+    if filled_in and not any(Path(directory, name).exists() for name in _SWAP_FILES):
+        return None
+    return _given(limits.memory_swap)
 
 
 def _rates(entries: tuple[ThrottleDevice, ...]) -> tuple[DeviceValue, ...]:
