@@ -74,7 +74,7 @@ def _given(value: int) -> int | None:
 
 
 def _swap(limits: blueprint.Limits, group: Group) -> int | None:
-    """Memory and swap together. Twice the memory is what Docker fills in: where swap cannot be limited, it is let go."""
+    """Memory and swap together. Twice the memory is what Docker fills in; it is let go where swap cannot be limited."""
     directory = group.places.unified.get("memory") or group.places.legacy.get("memory", "")
     filled_in = limits.memory > 0 and limits.memory_swap == 2 * limits.memory
     if filled_in and not any(Path(directory, name).exists() for name in _SWAP_FILES):
