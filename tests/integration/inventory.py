@@ -89,7 +89,7 @@ def _pools(instance: Instance) -> Iterator[Path]:
 def _processes(instance: Instance) -> Iterator[str]:
     for process in _pids():
         command = _read(process / "cmdline").replace("\0", " ").strip()
-        if _waits_for_init(process):
+        if _has_ended(process):
             continue
         if f"/{instance.cgroup}/" in _read(process / "cgroup").replace("\n", "/\n") or instance.owns_path(command):
             yield f"process {process.name}: {command}"
@@ -97,10 +97,12 @@ def _processes(instance: Instance) -> Iterator[str]:
             yield f"process {process.name} works in a folder of the instance: {command}"
 
 
-def _waits_for_init(process: Path) -> bool:
-    """Whether it has ended, and only the machine's process 1 can take it out of the table (proc_pid_stat(5))."""
-    fields = _read(process / "stat").rpartition(")")[2].split()
-    return fields[:2] == ["Z", "1"]
+def _has_ended(process: Path) -> bool:
+    """Whether its memory is gone: it only waits to be taken out of the table, and runs nothing (proc_pid_exe(5)).
+
+    Should it hang on its way out, its cgroup is still there and is found.
+    """
+    return not _target(process / "exe")
 
 
 def _mounts(instance: Instance) -> Iterator[str]:

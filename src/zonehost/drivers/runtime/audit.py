@@ -92,6 +92,7 @@ class KernelZoneAudit:
 
 def _in_group(pid: int, group: Group) -> bool:
     with suppress(OSError):
+        Path(f"/proc/{pid}/exe").readlink()  # fails for one that has ended, and only waits to be reaped
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
         return any(line.startswith(f"0::/{group.path}/") for line in lines)
     return False
