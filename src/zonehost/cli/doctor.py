@@ -28,9 +28,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         endpoint = Endpoint(options.host)
         findings = (
-            endpoint.ask("POST", "/zonehost/v1/doctor/repair")
+            endpoint.call("POST", "/zonehost/v1/doctor/repair")
             if options.repair
-            else endpoint.ask("GET", "/zonehost/v1/doctor")
+            else endpoint.call("GET", "/zonehost/v1/doctor")
         )
     except Unavailable:
         findings = _without_daemon(options)

@@ -59,28 +59,6 @@ class Endpoint:
         finally:
             connection.close()
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Send a JSON document, if there is one; the answer's, None for an empty one.
-
-        Raises:
-            As `post`.
-        """
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = self._connect()
-        try:
-            content = None if body is None else json.dumps(body).encode()
-            connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
-            answer = connection.getresponse()
-            text = answer.read()
-        except OSError as error:
-            raise Unavailable(f"the daemon at {self._host} went away: {error}") from error
-        finally:
-            connection.close()
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            message = json.loads(text)["message"]
-            raise InvalidParameter(message) if answer.status in _CLIENT_ERRORS else SystemFailure(message)
-        return json.loads(text) if text.strip() else None
-
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One call with a JSON body, if there is one; the answer's JSON, None if it is empty.
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the zone owns."""
-    zone = Endpoint(options.host).ask("GET", f"/zonehost/v1/zones/{quote(options.zone, safe='')}")
+    zone = Endpoint(options.host).call("GET", f"/zonehost/v1/zones/{quote(options.zone, safe='')}")
     print(json.dumps(zone, indent=2) if options.json else "\n".join(_lines(zone)))
     return 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 _ACRONYMS: Final = {
@@ -25,8 +24,3 @@ def docker_name(attribute: str) -> str:
     """Docker's JSON name of a Python attribute: ``ipam_config`` is ``IPAMConfig``, ``nano_cpus`` is ``NanoCpus``."""
     words = attribute.rstrip("_").split("_")
     return "".join(_ACRONYMS.get(word, word[:1].upper() + word[1:]) for word in words)
-
-
-def snake_name(docker: str) -> str:
-    """The Python attribute of a Docker JSON name, for messages: ``CpuShares`` is ``cpu_shares``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", docker).lower()

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Final
 
 _MAGIC: Final = 0x94
-SUPER_MAGIC: Final = 0x9123683E
-FIRST_FREE_INODE: Final = 256
 _PATH_NAME: Final = 4088
 _SUBVOLUME_NAME: Final = 4040
 _WRITE, _READ = 1, 2
