@@ -153,11 +153,9 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A further process in a running zone."""
+    """A further process in a running zone, under the system call filter that the zone has."""
 
     zone: str
     id: str
     process: Process
-    privileged: bool = False
-    seccomp: dict[str, Any] | None = None
     stdin: bool = False

@@ -36,7 +36,5 @@ def plan_exec(
             ulimits=wanted.ulimits or host.settings.ulimits,
             oom_score_adj=wanted.oom_score_adj,
         ),
-        privileged=privileged,
-        seccomp=None if privileged and security.seccomp == {} else security.seccomp,
         stdin=request.attach_stdin,
     )
