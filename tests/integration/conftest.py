@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.rig import Daemon
+from tests.integration.rig import Daemon, daemon_with_busybox
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,13 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def shared_daemon() -> Iterator[Daemon]:
     """The daemon of this test process, with the image `busybox`; at the end nothing of it may be left."""
-    daemon = Daemon.make()
-    try:
-        daemon.start()
-        daemon.zonehost("bootstrap", "busybox")
+    with daemon_with_busybox() as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 @pytest.fixture

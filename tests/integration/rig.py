@@ -14,6 +14,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,3 +207,15 @@ class Daemon:
         """Remove the folders of an instance that no longer runs."""
         for folder in (self.instance.data_root, self.instance.run_root):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def daemon_with_busybox(*options: str) -> Iterator[Daemon]:
+    """A running daemon with the image `busybox`; at the end nothing of it may be left."""
+    daemon = Daemon.make(*options)
+    try:
+        daemon.start()
+        daemon.zonehost("bootstrap", "busybox")
+        yield daemon
+    finally:
+        daemon.close()

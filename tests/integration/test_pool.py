@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.rig import Daemon, Failed
+from tests.integration.rig import Daemon, Failed, daemon_with_busybox
 
 MIB = 1 << 20
 POOL = 512 * MIB
@@ -18,13 +18,8 @@ POOL = 512 * MIB
 
 @pytest.fixture(scope="module")
 def pool_daemon() -> Iterator[Daemon]:
-    daemon = Daemon.make("--pool-size", str(POOL))
-    try:
-        daemon.start()
-        daemon.zonehost("bootstrap", "busybox")
+    with daemon_with_busybox("--pool-size", str(POOL)) as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 @pytest.fixture

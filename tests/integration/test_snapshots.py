@@ -7,18 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.rig import Daemon, Failed
+from tests.integration.rig import Daemon, Failed, daemon_with_busybox
 
 
 @pytest.fixture(scope="module")
 def pool_daemon() -> Iterator[Daemon]:
-    daemon = Daemon.make("--pool-size", str(512 << 20))
-    try:
-        daemon.start()
-        daemon.zonehost("bootstrap", "busybox")
+    with daemon_with_busybox("--pool-size", str(512 << 20)) as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 @pytest.fixture

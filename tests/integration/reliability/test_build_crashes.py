@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.registry.servers import debian_registry
 from tests.integration.inventory import datasets, storage_roots
-from tests.integration.rig import Daemon
+from tests.integration.rig import Daemon, daemon_with_busybox
 
 SOURCES = Path(__file__).parents[3] / "src" / "zonehost"
 DOCKERFILE = "FROM busybox\nRUN echo made > /made\nRUN --mount=type=cache,target=/c echo two > /two\n"
@@ -37,13 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def own() -> Iterator[Daemon]:
     """One daemon for all points, with the image `busybox`; at the end nothing of it may be left."""
-    daemon = Daemon.make()
-    try:
-        daemon.start()
-        daemon.zonehost("bootstrap", "busybox")
+    with daemon_with_busybox() as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.inventory import datasets
-from tests.integration.rig import Daemon
+from tests.integration.rig import Daemon, daemon_with_busybox
 
 SOURCES = Path(__file__).parents[3] / "src" / "zonehost"
 VARIABLE = "ZONEHOST_FAILPOINT"
@@ -96,13 +96,8 @@ def own(one: Daemon) -> Iterator[Daemon]:
 @pytest.fixture(scope="module")
 def one() -> Iterator[Daemon]:
     """One daemon for all points, with the image `busybox`; at the end nothing of it may be left."""
-    daemon = Daemon.make()
-    try:
-        daemon.start()
-        daemon.zonehost("bootstrap", "busybox")
+    with daemon_with_busybox() as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 def test_a_crash_leaves_nothing_half_made(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.inventory import datasets
-from tests.integration.rig import Daemon
+from tests.integration.rig import Daemon, daemon_with_busybox
 
 VARIABLE = "ZONEHOST_FAILPOINT"
 WORK = {
@@ -28,13 +28,8 @@ POINTS = (
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Daemon]:
-    daemon = Daemon.make("--pool-size", str(512 << 20))
-    try:
-        daemon.start()
-        daemon.zonehost("bootstrap", "busybox")
+    with daemon_with_busybox("--pool-size", str(512 << 20)) as daemon:
         yield daemon
-    finally:
-        daemon.close()
 
 
 def read(daemon: Daemon, zone: str) -> str:
