@@ -1,8 +1,9 @@
 """nftables by its own command: a text of commands is one transaction, all of it or nothing (nft(8)).
 
-A process for each, since libnftables in ours is not safe: 1.0.6 of Debian 12 reads freed memory when it replaces tables
-like ours, and the daemon would die of it. What changes often goes by `netlink_sets`, in process. Knows nothing of what
-the rules mean. A commit takes some 8 ms and blocks: it belongs in a worker thread.
+A process for each: in ours, libnftables 1.0.6 of Debian 12 crashed when it replaced tables like ours (segmentation
+faults, "Memory allocation failure"), and the daemon with it; the command did not. What changes often goes by
+`netlink_sets`, in process. Knows nothing of what the rules mean. A commit takes some 8 ms and blocks: it belongs in a
+worker thread.
 """
 
 from __future__ import annotations

@@ -28,8 +28,7 @@ class Set:
 
 
 def _intervals(*key: str, value: tuple[str, ...] = ()) -> Set:
-    """A set of prefixes. Its key has two parts: libnftables 1.0.6 looks for overlaps in sets of a single one, and reads
-    freed memory when such a set is replaced."""
+    """A set of prefixes, by the bridge that they belong to."""
     return Set(key, value, interval=True)
 
 
