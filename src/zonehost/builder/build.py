@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from zonehost.builder.carried import carried_steps
-from zonehost.builder.console import Console, Voice
 from zonehost.builder.faults import SyntaxFault
 from zonehost.builder.freshness import read_bound
 from zonehost.builder.ledger import Ledger
@@ -17,22 +17,26 @@ from zonehost.builder.parse import parse
 from zonehost.builder.perform import Performer
 from zonehost.builder.plan import Plan, draw_plan
 from zonehost.builder.resolve import Resolver
-from zonehost.builder.result import image_config
+from zonehost.builder.result import image_config, image_id
 from zonehost.builder.stage import StageBuilder
 from zonehost.builder.stale import find_stale
 from zonehost.domain.failpoint import failpoint
-from zonehost.domain.identity import new_id, short
+from zonehost.domain.identity import new_id
 from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter, NotFound
+from zonehost.ports.build_files import Placement, Selection
+from zonehost.ports.build_listener import StepShown
+from zonehost.ports.builder import Definition
 from zonehost.ports.workshop import Finished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
     from zonehost.builder.state import StageState
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
-    from zonehost.ports.builder import BuildRequest, Tell
+    from zonehost.ports.build_listener import Listener, Voice
+    from zonehost.ports.builder import BuildRequest
     from zonehost.ports.provenance import Finding
     from zonehost.ports.workshop import Base
 
@@ -65,15 +69,14 @@ class ImageBuilder:
         try:
             await files.receive(build, context)
             failpoint("build.received")
-            ignore = await self._ignored(build, request.dockerfile)
-            data = await files.read(build, request.dockerfile)
-            if data is None:
-                raise InvalidParameter(f"Cannot locate specified Dockerfile: {request.dockerfile}")
-            if not data.strip():
+            definition = request.definition or await self._definition(build, request.dockerfile)
+            if not definition.dockerfile.strip():
                 raise InvalidParameter(f"the Dockerfile ({request.dockerfile}) cannot be empty")
+            ignore = tuple(read_ignore_file(definition.ignore))
+            PatternList(ignore)
             plan = draw_plan(
                 request,
-                parse(data),
+                parse(definition.dockerfile),
                 ignore=ignore,
                 host=self._work.host,
                 now=self._work.clock.now(),
@@ -84,15 +87,16 @@ class ImageBuilder:
             raise
         return Build(build, plan, self._work)
 
-    async def _ignored(self, build: str, dockerfile: str) -> tuple[str, ...]:
-        """The patterns of the Dockerfile's own ignore file, or else of the context's."""
+    async def _definition(self, build: str, dockerfile: str) -> Definition:
+        """The Dockerfile in the context, with its own ignore file, or else the context's."""
+        data = await self._work.files.read(build, dockerfile)
+        if data is None:
+            raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}")
         for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-            data = await self._work.files.read(build, name)
-            if data is not None:
-                patterns = tuple(read_ignore_file(data))
-                PatternList(patterns)
-                return patterns
-        return ()
+            ignore = await self._work.files.read(build, name)
+            if ignore is not None:
+                return Definition(data, ignore)
+        return Definition(data)
 
 
 class Build:
@@ -106,11 +110,14 @@ class Build:
         self._stages: dict[int, asyncio.Task[StageState]] = {}
         self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
 
-    async def run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
-        """See `PreparedBuild.run`."""
+    @asynccontextmanager
+    async def building(self, listener: Listener) -> AsyncIterator[Result]:
+        """See `PreparedBuild.building`."""
         try:
             async with self._work.workshop.working():
-                return await self._run(tell, drain)
+                state = await self._run(listener)
+                config = image_config(state)
+                yield Result(image_id(config), self._plan.unused_arguments(), self, config, state)
         finally:
             tasks = (*self._stages.values(), *self._images.values())
             for task in tasks:
@@ -118,19 +125,32 @@ class Build:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._work.files.discard(self._build)
 
-    async def _run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
+    async def publish(self, config: bytes, state: StageState, tags: Sequence[str]) -> None:
+        """See `Built.publish`."""
+        finished = Finished(config=config, layers=state.layers, tags=tuple(tags), parent="")
+        image = await self._work.workshop.publish(finished)
+        failpoint("build.published")
+        self._work.cache.note(self._ledger.closed(image, self._plan.fresh))
+
+    def tree(self, state: StageState) -> AsyncIterator[bytes]:
+        """See `Built.tree`."""
+        whole = Selection(trees=self._work.layers.stack(state.layers), paths=("/",))
+        placement = Placement(base=(), destination="/", link=True, epoch=self._plan.epoch)
+        return self._work.files.copy(self._build, whole, placement)
+
+    async def _run(self, listener: Listener) -> StageState:
         plan = self._plan
         self._take_carried()
-        console = Console(tell, drain, sorted(plan.graph.needed), quiet=plan.request.quiet)
+        listener.begin(sorted(plan.graph.needed))
         for index in sorted(plan.graph.needed):
-            self._stages[index] = asyncio.create_task(self._stage(index, console.voice(index)))
+            self._stages[index] = asyncio.create_task(self._stage(index, listener.voice(index)))
         done, _ = await asyncio.wait(self._stages.values(), return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
         state = self._stages[plan.graph.target].result()
         if not state.layers and not state.history:
             raise InvalidParameter("No image was generated. Is your Dockerfile empty?")
-        return await self._publish(state, tell)
+        return state
 
     def _take_carried(self) -> None:
         """Take the steps into the cache that the images carry which the client names; one that is not here has none."""
@@ -164,23 +184,25 @@ class Build:
         if not labels:
             return state
         words = "LABEL " + " ".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        voice.line(f"Step {self._plan.total}/{self._plan.total} : {words}")
+        voice.begin(StepShown(text=words, number=self._plan.total, total=self._plan.total))
         config = msgspec.structs.replace(state.config, labels={**(state.config.labels or {}), **labels})
         return performer.change(state, replace(state, config=config), words)
 
-    async def _publish(self, state: StageState, tell: Tell) -> str:
-        request = self._plan.request
-        finished = Finished(config=image_config(state), layers=state.layers, tags=request.tags, parent="")
-        image = await self._work.workshop.publish(finished)
-        failpoint("build.published")
-        self._work.cache.note(self._ledger.closed(image, self._plan.fresh))
-        if request.quiet:
-            tell({"stream": f"{image}\n"})
-            return image
-        if unused := self._plan.unused_arguments():
-            tell({"stream": f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n"})
-        tell({"aux": {"ID": image}})
-        tell({"stream": f"Successfully built {short(image)}\n"})
-        for tag in request.tags:
-            tell({"stream": f"Successfully tagged {tag}\n"})
-        return image
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The built port."""
+
+    id: str
+    unused: Sequence[str]
+    _build: Build
+    _config: bytes
+    _state: StageState
+
+    async def publish(self, tags: Sequence[str]) -> None:
+        """See `Built.publish`."""
+        await self._build.publish(self._config, self._state, tags)
+
+    def tree(self) -> AsyncIterator[bytes]:
+        """See `Built.tree`."""
+        return self._build.tree(self._state)

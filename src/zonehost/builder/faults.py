@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zonehost.errors import InvalidParameter
+from zonehost.ports.builder import BuildFault
 
 
-class DockerfileError(InvalidParameter):
+class DockerfileError(BuildFault):
     """A mistake in a Dockerfile; the message names the line and points at the place.
 
     `line` counts from 1; `column` counts characters from 0. The first sentence is Docker's
@@ -13,13 +13,9 @@ class DockerfileError(InvalidParameter):
     """
 
     def __init__(self, reason: str, line: int, column: int = 0, source: str = "") -> None:
-        self.reason = reason
-        self.line = line
         self.column = column
-        message = f"dockerfile parse error on line {line}: {reason}"
-        if source:
-            message += "\n" + excerpt(source, line, column)
-        super().__init__(message)
+        told = f"dockerfile parse error on line {line}: {reason}"
+        super().__init__(told + "\n" + excerpt(source, line, column) if source else told, told, line)
 
 
 class SyntaxFault(Exception):

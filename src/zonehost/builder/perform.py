@@ -14,7 +14,6 @@ from zonehost.builder.keys import change_key, copy_key, folder_key, run_key
 from zonehost.builder.outside import asks_outside
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.steps import CopyStep, FolderStep, RunStep
-from zonehost.domain.identity import short
 from zonehost.domain.image_config import rfc3339
 from zonehost.errors import InvalidParameter
 from zonehost.ports.build_cache import CachedStep
@@ -25,7 +24,6 @@ from zonehost.ports.workshop import RunOrder
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from zonehost.builder.console import Voice
     from zonehost.builder.ledger import Ledger
     from zonehost.builder.plan import Plan
     from zonehost.builder.state import StageState
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
     from zonehost.ports.build_files import Fetched
+    from zonehost.ports.build_listener import Voice
     from zonehost.ports.workshop import Base
 
 
@@ -83,7 +82,7 @@ class Performer:
         def started(name: str) -> None:
             nonlocal container
             container = name
-            self._voice.line(f" ---> Running in {short(name)}")
+            self._voice.running(name)
 
         async with AsyncExitStack() as stack:
             binds = await self._resolver.folders(mounts, stack)
@@ -106,10 +105,11 @@ class Performer:
             began = time.monotonic()
             ran = await self._work.workshop.run(order, started, self._voice.output)
         if ran.code != 0:
-            message = f"The command '{' '.join(step.args)}' returned a non-zero code: {ran.code}"
-            raise CommandFailed(message, ran.code)
+            command = " ".join(step.args)
+            message = f"The command '{command}' returned a non-zero code: {ran.code}"
+            raise CommandFailed(message, message, 0, command, ran.code)
         outside = () if network == "none" else (*asks_outside(step.args), *ran.addresses)
-        self._voice.line(f"Removing intermediate container {short(container)}")
+        self._voice.removed(container)
         made = self._remember(key, words, ran.layer, ran.size, time.monotonic() - began, outside)
         return self._after(state, words, made)
 
@@ -212,11 +212,9 @@ class Performer:
             return None
         verdict = judge(step, self._work.clock.now(), bound)
         if not verdict.reuse:
-            self._voice.line(f" ---> Not using cache: {verdict.reason}")
+            self._voice.aged(verdict.reason)
             return None
-        self._voice.line(" ---> Using cache")
-        if step.layer:
-            self._voice.line(f"      {verdict.reason}")
+        self._voice.cached(verdict.reason if step.layer else "")
         self._work.cache.put(msgspec.structs.replace(step, used=self._work.clock.now()))
         return step
 

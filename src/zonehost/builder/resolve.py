@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
-    from zonehost.builder.console import Voice
     from zonehost.builder.ledger import Ledger
     from zonehost.builder.mounts import RunMount
     from zonehost.builder.plan import Plan
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from zonehost.builder.steps import RunStep
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
+    from zonehost.ports.build_listener import Voice
     from zonehost.ports.workshop import Base
 
 
@@ -65,7 +65,7 @@ class Resolver:
         key = (name, platform, pull)
         if key not in self._images:
             asking = self._work.workshop.base(
-                name, platform, pull=pull, logins=self._plan.request.logins, tell=self._voice.message
+                name, platform, pull=pull, logins=self._plan.request.client.login, tell=self._voice.pulling
             )
             self._images[key] = asyncio.ensure_future(asking)
         base = await asyncio.shield(self._images[key])

@@ -17,17 +17,20 @@ from zonehost.builder.perform import Performer
 from zonehost.builder.result import child_state, first_state, image_config, image_id
 from zonehost.builder.scope import declare
 from zonehost.builder.steps import FolderStep
-from zonehost.domain.identity import short
-from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable
-from zonehost.ports.builder import CommandFailed
+from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable, ZonehostError
+from zonehost.ports.build_listener import StepShown
+from zonehost.ports.builder import BuildFault, CommandFailed
 
 if TYPE_CHECKING:
-    from zonehost.builder.console import Voice
     from zonehost.builder.graph import Stage
     from zonehost.builder.plan import Plan
     from zonehost.builder.state import StageState
+    from zonehost.ports.build_listener import Voice
     from zonehost.ports.clock import Clock
     from zonehost.ports.workshop import Base
+
+_LONG = (ins.From, ins.Run, ins.Copy, ins.Add, ins.Workdir)
+"""Instructions that take time."""
 
 
 class StageBuilder:
@@ -40,6 +43,8 @@ class StageBuilder:
         self._performer = performer
         self._voice = voice
         self._number = plan.first_number(stage.index)
+        self._place = 0
+        self._places = 1 + sum(isinstance(each, _LONG) for each in stage.source.instructions)
 
     async def run(self, parent: StageState | None) -> StageState:
         """The stage's last state; `parent` is that of the stage it stands on, if it stands on one.
@@ -47,6 +52,16 @@ class StageBuilder:
         Raises:
             CommandFailed: a command ended with another code than 0. InvalidParameter: a step cannot be done.
         """
+        try:
+            return await self._run(parent)
+        except BuildFault as error:
+            self._voice.failed(error.reason)
+            raise
+        except ZonehostError as error:
+            self._voice.failed(str(error))
+            raise
+
+    async def _run(self, parent: StageState | None) -> StageState:
         start = self._stage.source.start
         self._announce(start)
         triggers: tuple[str, ...] = ()
@@ -56,7 +71,7 @@ class StageBuilder:
             state, triggers = first_state(await self._base(start), self._stage.platform)
         self._show(state)
         if triggers:
-            self._voice.line(f"# Executing {len(triggers)} build trigger{'s' if len(triggers) > 1 else ''}")
+            self._voice.remark(f"# Executing {len(triggers)} build trigger{'s' if len(triggers) > 1 else ''}")
         for trigger in triggers:
             state = await self._carry_out(parse_trigger(trigger), state)
         for instruction in self._stage.source.instructions:
@@ -76,7 +91,7 @@ class StageBuilder:
         try:
             return await self._performer.image(name, self._stage.platform, pull=True)
         except (NotFound, Unavailable, Unauthorized, Forbidden) as error:
-            self._voice.line(f" ---> {name} is older than it may be, and its registry could not be asked: {error}")
+            self._voice.remark(f" ---> {name} is older than it may be, and its registry could not be asked: {error}")
             return base
 
     async def _carry_out(self, instruction: ins.Instruction, state: StageState) -> StageState:
@@ -93,9 +108,12 @@ class StageBuilder:
         except SyntaxFault as fault:
             raise instruction.statement.fault(fault.reason, fault.offset, self._plan.source) from fault
         except CommandFailed as error:
-            raise CommandFailed(self._located(error, instruction), error.code) from error
+            place = self._located(error, instruction)
+            raise CommandFailed(place, error.reason, instruction.statement.line, error.command, error.code) from error
+        except BuildFault:
+            raise
         except InvalidParameter as error:
-            raise InvalidParameter(self._located(error, instruction)) from error
+            raise BuildFault(self._located(error, instruction), str(error), instruction.statement.line) from error
         self._show(state)
         return state
 
@@ -124,9 +142,18 @@ class StageBuilder:
         return f"{error}\n{excerpt(self._plan.source, instruction.statement.line, instruction.statement.origins[0][2])}"
 
     def _announce(self, instruction: ins.Instruction) -> None:
-        self._voice.line(f"Step {self._number}/{self._plan.total} : {instruction.original}")
+        long = isinstance(instruction, _LONG)
+        self._place += long
+        step = StepShown(
+            text=instruction.original,
+            number=self._number,
+            total=self._plan.total,
+            stage=self._stage.name,
+            place=self._place if long else 0,
+            places=self._places,
+        )
+        self._voice.begin(step)
         self._number += 1
 
     def _show(self, state: StageState) -> None:
-        if state.layers or state.history:
-            self._voice.line(f" ---> {short(image_id(image_config(state)))}")
+        self._voice.made(image_id(image_config(state)) if state.layers or state.history else "")

@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from zonehost.domain.host_config import HostConfig
 from zonehost.errors import InvalidParameter
+from zonehost.ports.build_client import BuildClient, NoClient
+from zonehost.ports.build_listener import Listener
 from zonehost.ports.provenance import Finding
-from zonehost.ports.registry import Login
-
-Tell = Callable[[dict[str, Any]], None]
-"""Takes one message of Docker's progress stream."""
 
 
-class CommandFailed(InvalidParameter):
+class BuildFault(InvalidParameter):
+    """A build failed at a line of its Dockerfile, counted from 1; 0 where no line is to blame.
+
+    The message shows the place; `reason` is the same without it.
+    """
+
+    def __init__(self, message: str, reason: str, line: int) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.line = line
+
+
+class CommandFailed(BuildFault):
     """A RUN ended with a code that is not 0."""
 
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, reason: str, line: int, command: str, code: int) -> None:
+        super().__init__(message, reason, line)
+        self.command = command
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A Dockerfile that comes apart from the context, and the text of the ignore file that belongs to it."""
+
+    dockerfile: bytes
+    ignore: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """What a client asks for.
 
-    `host_config` holds what RUN steps get: limits, ulimits, shm size, extra hosts; `network` is Docker's network mode.
+    `definition` is None where the Dockerfile is in the context, under the name `dockerfile`. `host_config` holds what
+    RUN steps get: limits, ulimits, shm size, extra hosts; `network` is Docker's network mode. `uncached` names stages
+    that shall be done anew. `contexts` are further trees, by the names under which FROM and --from know them.
     """
 
     dockerfile: str = "Dockerfile"
-    tags: tuple[str, ...] = ()
+    definition: Definition | None = None
     target: str = ""
     platform: str = ""
     arguments: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     no_cache: bool = False
+    uncached: frozenset[str] = frozenset()
     pull: bool = False
-    quiet: bool = False
     network: str = "default"
     host_config: HostConfig = field(default_factory=HostConfig)
     cache_from: tuple[str, ...] = ()
-    remote: str = ""
-    logins: dict[str, Login] = field(default_factory=dict)
-    """By registry host, as in the client's configuration file."""
+    client: BuildClient = field(default_factory=NoClient)
+    contexts: Mapping[str, NamedContext] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedContext:
+    """What a name stands for: an image, or else the archive of a tree."""
+
+    image: str = ""
+    archive: AsyncIterable[bytes] | None = None
 
 
 class Builder(Protocol):
@@ -73,11 +102,29 @@ class Builder(Protocol):
 class PreparedBuild(Protocol):
     """A build that can begin."""
 
-    async def run(self, tell: Tell, drain: Callable[[], Awaitable[None]]) -> str:
-        """Build it; the image's id. `drain` returns when the client has taken what was told.
+    def building(self, listener: Listener) -> AbstractAsyncContextManager[Built]:
+        """Build it; what is built can be used until the context is left.
 
-        Whatever happens, nothing of the build but its result and its cache is left.
+        Whatever happens, nothing of the build but what was published, and its cache, is left.
 
         Raises:
             CommandFailed: a RUN failed. InvalidParameter: another step cannot be done.
         """
+
+
+class Built(Protocol):
+    """What a build made."""
+
+    @property
+    def id(self) -> str:
+        """The image's id."""
+
+    @property
+    def unused(self) -> Sequence[str]:
+        """Build arguments that no ARG asked for."""
+
+    async def publish(self, tags: Sequence[str]) -> None:
+        """Make the image known under these names."""
+
+    def tree(self) -> AsyncIterator[bytes]:
+        """Its files, as an archive sorted by path."""

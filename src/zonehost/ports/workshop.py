@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from zonehost.domain.blueprint import BindMount
 from zonehost.domain.host_config import HostConfig
 from zonehost.domain.image_config import ImageConfig
 from zonehost.domain.platform import Platform
-from zonehost.ports.builder import Tell
 from zonehost.ports.registry import Login
 
+Tell = Callable[[dict[str, Any]], None]
+"""Takes one message of Docker's progress stream."""
+Logins = Callable[[str], Awaitable[Login | None]]
+"""Finds the login for a registry, by its host."""
 Output = Callable[[bytes], Awaitable[None]]
 """Takes what a command writes, and returns when there is room for more."""
 
@@ -87,7 +90,7 @@ class Workshop(Protocol):
     def working(self) -> AbstractAsyncContextManager[None]:
         """While a build is under way: layers that are in no image yet are kept; at its end no zone of it is left."""
 
-    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
+    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Logins, tell: Tell) -> Base:
         """The image of this name, pulled if it is not here, or if `pull` and the registry has another.
 
         Raises:

@@ -36,7 +36,7 @@ async def test_what_goes_wrong_at_once_is_an_error() -> None:
 async def test_what_goes_wrong_later_is_the_last_message() -> None:
     async def work(tell: Teller) -> None:
         tell({"stream": "Step 1/1"})
-        raise CommandFailed("it returned a non-zero code: 3", 3)
+        raise CommandFailed("it returned a non-zero code: 3", "it failed", 1, "exit 3", 3)
 
     assert [message async for message in progress(work)] == [
         {"stream": "Step 1/1"},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Container, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from zonehost.api.classic_build import Console
 from zonehost.builder.build import ImageBuilder
 from zonehost.builder.work import Work
 from zonehost.domain.image import Layer
@@ -17,10 +18,9 @@ from zonehost.domain.platform import Platform
 from zonehost.errors import InvalidParameter, NotFound, Unavailable
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.build_files import Fetched, Placement, Selection
-from zonehost.ports.builder import BuildRequest, Tell
+from zonehost.ports.builder import BuildRequest
 from zonehost.ports.provenance import Provenance
-from zonehost.ports.registry import Login
-from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
+from zonehost.ports.workshop import Base, Finished, Logins, Output, Ran, RunOrder, Tell
 
 HOST = Platform("linux", "amd64")
 HOUR = 3600 * 10**9
@@ -181,7 +181,7 @@ class FakeWorkshop:
         layer = self.layers.add(diff_id("image", name))
         self.known[name] = Base(diff_id("id", name), config, (layer.diff_id,), added)
 
-    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
+    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Logins, tell: Tell) -> Base:
         self.pulled.append((name, pull))
         if name not in self.known:
             raise NotFound(f"no such image: {name}")
@@ -245,9 +245,12 @@ class Bench:
         """Build; the configuration of the image."""
         self.said.clear()
         self.files.context["Dockerfile"] = text.encode()
+        tags, console = request.pop("tags", ()), Console(self.said.append, _drained, quiet=request.pop("quiet", False))
         prepared = await ImageBuilder(self.work).prepare(BuildRequest(**request), _nothing())
         try:
-            await prepared.run(self.said.append, _drained)
+            async with prepared.building(console) as built:
+                await built.publish(tags)
+                console.built(built, tags)
         finally:
             assert self.files.left == set(), "a build leaves nothing"
         return read_image_config(self.workshop.published[-1].config)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from zonehost.api import answers
 from zonehost.api.call import Call
+from zonehost.api.classic_build import Console, HeaderClient
 from zonehost.api.credentials import logins_of
 from zonehost.api.progress import Teller, follow
 from zonehost.api.routing import Route
@@ -30,10 +31,14 @@ async def build_image(call: Call) -> web.StreamResponse:
     builder = call.host.builder
     if builder is None:
         raise Unsupported("this host does not build images")
+    tags = _tags(call)
     prepared = await builder.prepare(_request(call), call.upload())
 
     async def work(tell: Teller) -> None:
-        await prepared.run(tell, tell.drain)
+        console = Console(tell, tell.drain, quiet=call.flag("q"))
+        async with prepared.building(console) as built:
+            await built.publish(tags)
+            console.built(built, tags)
 
     return await follow(call.request, work)
 
@@ -69,18 +74,16 @@ def _request(call: Call) -> BuildRequest:
         raise Unsupported("the parameter remote is not supported: send the context itself")
     return BuildRequest(
         dockerfile=call.text("dockerfile") or "Dockerfile",
-        tags=_tags(call),
         target=call.text("target"),
         platform=call.text("platform"),
         arguments={name: value for name, value in _json(call, "buildargs", dict[str, str | None]) if value is not None},
         labels=dict(_json(call, "labels", dict[str, str])),
         no_cache=call.flag("nocache"),
         pull=call.flag("pull"),
-        quiet=call.flag("q"),
         network=call.text("networkmode") or "default",
         host_config=_host_config(call),
         cache_from=tuple(_decode(call, "cachefrom", list[str])),
-        logins=logins_of(call),
+        client=HeaderClient(logins_of(call)),
     )
 
 

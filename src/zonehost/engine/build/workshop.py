@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from zonehost.domain.image import Image
 from zonehost.domain.platform import Platform
-from zonehost.domain.reference import Reference, parse_reference
+from zonehost.domain.reference import parse_reference
 from zonehost.engine.build.run import abandon_builds, run
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
@@ -18,10 +18,9 @@ from zonehost.engine.telling import tell_image
 from zonehost.engine.together import together
 from zonehost.errors import InvalidParameter, NotFound, SystemFailure
 from zonehost.ports.build_files import BuildFiles
-from zonehost.ports.builder import Tell
 from zonehost.ports.connections import Connections
-from zonehost.ports.registry import Login, Repository
-from zonehost.ports.workshop import Base, Finished, Output, Ran, RunOrder
+from zonehost.ports.registry import Repository
+from zonehost.ports.workshop import Base, Finished, Logins, Output, Ran, RunOrder, Tell
 
 
 class EngineWorkshop:
@@ -42,12 +41,12 @@ class EngineWorkshop:
             finally:
                 await together(*self._removals)
 
-    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Mapping[str, Login], tell: Tell) -> Base:
+    async def base(self, name: str, platform: Platform, *, pull: bool, logins: Logins, tell: Tell) -> Base:
         """See `Workshop.base`."""
         if not pull and (found := self._here(name, platform)) is not None:
             return self._base(found, name)
         reference = parse_reference(name)
-        login = _login(logins, reference)
+        login = await logins(reference.domain)
         pulled = await pull_image(self._host, reference, login=login, platform=platform, tell=tell)
         return self._base(pulled, name)
 
@@ -107,10 +106,3 @@ class EngineWorkshop:
             return ""
         names = [parse_reference(tag.name) for tag in self._host.images.tags_of(image.id)]
         return next((one.digest for one in names if one.digest and one.repository == repository), "")
-
-
-def _login(logins: Mapping[str, Login], reference: Reference) -> Login | None:
-    """The login for a registry; the client's file names the Hub by its old address."""
-    names = (reference.domain, f"https://{reference.domain}", "https://index.docker.io/v1/")
-    keys = names if reference.domain == "docker.io" else names[:2]
-    return next((logins[key] for key in keys if key in logins), None)
