@@ -62,6 +62,9 @@ class MemoryStorage:
         self.volumes[name] = options
         return self.volume_path(name)
 
+    async def tend(self) -> None:
+        pass
+
     async def remove_volume(self, name: str) -> None:
         self.volumes.pop(name, None)
 

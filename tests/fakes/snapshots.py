@@ -15,6 +15,9 @@ class MemorySnapshots:
         self.content: dict[Dataset, str] = {}
         self.held: dict[str, dict[Dataset, str]] = {}
 
+    async def with_children(self, datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
+        return ()
+
     async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
         self.held[snapshot] = {dataset: self.content.get(dataset, "") for dataset in datasets}
 

@@ -49,6 +49,9 @@ class BindMount(msgspec.Struct, frozen=True, kw_only=True):
     recursive_readonly: bool = True
     propagation: str = "rprivate"
     idmapped: bool = True
+    enclosed: bool = False
+    """An idmapped mount also where the zone has the host's ids: through such a mount the kernel lets nobody destroy a
+    subvolume of btrfs elsewhere by its number."""
     subpath: str = ""
     """A path below `source`, resolved inside it: symbolic links cannot lead out."""
 

@@ -52,6 +52,7 @@ _ROOT_REF: Final = 156
 _QUOTA_TREE: Final = 8
 _QGROUP_INFO: Final = 242
 _QGROUP_LIMIT_ITEM: Final = 244
+_QGROUP_RELATION: Final = 246
 _SEARCH_HEADER: Final = struct.Struct("<QQQII")
 _NO_LIMIT: Final = 2**64 - 1
 
@@ -175,9 +176,14 @@ def destroy_group(descriptor: int, group: int) -> bool:
     return True
 
 
-def assign_group(descriptor: int, member: int, group: int) -> None:
-    """Count what `member` holds in `group` too."""
-    _group_call(descriptor, _QGROUP_ASSIGN, struct.pack("<QQQ", 1, member, group), errno.EEXIST)
+def groups_above(descriptor: int, member: int) -> list[int]:
+    """The groups that a group's bytes are counted in too (QGROUP_RELATION items of the quota tree)."""
+    return [above for _, above, _ in _search(descriptor, _QUOTA_TREE, _QGROUP_RELATION, _QGROUP_RELATION, of=member)]
+
+
+def leave_group(descriptor: int, member: int, group: int) -> None:
+    """Count what `member` holds in `group` no more. Nothing happens if it was not."""
+    _group_call(descriptor, _QGROUP_ASSIGN, struct.pack("<QQQ", 0, member, group), errno.ENOENT)
 
 
 def limit_group(descriptor: int, group: int, limit: int) -> None:

@@ -21,6 +21,8 @@ COUNT: Final = 65_536
 FIRST: Final = 0x7000_0000
 """The lowest id of the lowest range. systemd's registry (UIDS-GIDS) leaves 1879048192 to 2147352575 unused."""
 RANGES: Final = (2_147_352_576 - FIRST) // COUNT
+ALL: Final = (0, 2**32 - 1)
+"""Every id, as itself: the first, and how many there are."""
 
 _FLOCK = "hhqqi4x"
 

@@ -20,6 +20,8 @@ DELETE_SELF: Final = 0x400
 MOVE_SELF: Final = 0x800
 IGNORED: Final = 0x8000
 OVERFLOW: Final = 0x4000
+ONLYDIR: Final = 0x01000000
+DONT_FOLLOW: Final = 0x02000000
 ONESHOT: Final = 0x80000000
 
 _HEADER: Final = struct.Struct("iIII")

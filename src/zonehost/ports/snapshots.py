@@ -23,6 +23,9 @@ class PathChange:
 class Snapshots(Protocol):
     """The snapshots of one pool."""
 
+    async def with_children(self, datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
+        """Those of the datasets that have others inside, made by a zone: no snapshot holds what is in these."""
+
     async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
         """Keep what the datasets hold, under the id `snapshot`. What a process has written is in it."""
 

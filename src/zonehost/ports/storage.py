@@ -51,6 +51,9 @@ class Storage(Protocol):
             Unsupported: an option that this driver knows of and cannot do.
         """
 
+    async def tend(self) -> None:
+        """Keep, as long as it runs, those limits that the file system does not keep by itself."""
+
     async def remove_volume(self, name: str) -> None:
         """Remove it with all in it. Idempotent."""
 

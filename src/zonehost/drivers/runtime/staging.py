@@ -18,7 +18,7 @@ import msgspec
 from zonehost.domain.blueprint import BindMount, ImageMount, Root
 from zonehost.drivers.runtime.spec_devices import Node
 from zonehost.errors import InvalidParameter
-from zonehost.linux import mounts, overlay
+from zonehost.linux import idmap, mounts, namespaces, overlay
 from zonehost.linux.openat import IN_ROOT, open_below
 
 _NOT_IDMAPPABLE = (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
@@ -120,6 +120,12 @@ class Stage:
         """A bind, with its owners as the host shows them."""
         if bind.idmapped and self._identity is not None:
             self._idmap(clone, self._identity.userns, recursive=bind.recursive)
+        elif bind.enclosed:
+            made = namespaces.make(idmap.ALL, net=False)
+            os.waitpid(made.holder, 0)
+            assert made.user is not None
+            self._idmap(clone, made.user, recursive=bind.recursive)
+            os.close(made.user)
         if "shared" not in bind.propagation and "slave" not in bind.propagation:
             mounts.change(clone, propagation=mounts.PRIVATE, recursive=True)
         return self.put(clone)

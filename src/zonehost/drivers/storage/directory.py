@@ -15,7 +15,7 @@ from zonehost.errors import InvalidParameter, SystemFailure, Unsupported
 from zonehost.ports.storage import Usage
 
 _ZONE_PARTS = ("root/upper", "root/work", "etc", "log")
-_POOL_OPTIONS = frozenset({"size", "from", "from-image", "delegated", "type", "device", "o", "nodatacow"})
+_POOL_OPTIONS = frozenset({"size", "from", "from-image", "delegated", "children", "nodatacow"})
 
 
 class DirectoryStorage:
@@ -76,6 +76,9 @@ class DirectoryStorage:
         with _foreign_errors(f"make the dataset of volume {name}"):
             content.mkdir(parents=True, exist_ok=True, mode=0o755)
         return str(content)
+
+    async def tend(self) -> None:
+        """Nothing to be kept: there are no limits."""
 
     async def remove_volume(self, name: str) -> None:
         """Remove a volume's directory."""

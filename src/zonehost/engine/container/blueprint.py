@@ -132,7 +132,8 @@ def limits_of(wanted: HostConfig) -> Limits:
 
 def bind_mounts(record: Container) -> tuple[BindMount, ...]:
     """Host folders and volumes."""
-    return tuple(_bind(point) for point in record.mounts if point.type in ("bind", "volume"))
+    enclosed = not record.host_config.privileged
+    return tuple(_bind(point, enclosed=enclosed) for point in record.mounts if point.type in ("bind", "volume"))
 
 
 def image_mounts(host: Host, record: Container) -> tuple[ImageMount, ...]:
@@ -174,7 +175,7 @@ def _process(host: Host, record: Container, *, no_new_privileges: bool) -> Proce
     )
 
 
-def _bind(point: MountPoint) -> BindMount:
+def _bind(point: MountPoint, *, enclosed: bool) -> BindMount:
     return BindMount(
         source=point.source,
         destination=point.destination,
@@ -182,6 +183,7 @@ def _bind(point: MountPoint) -> BindMount:
         recursive=point.recursive,
         recursive_readonly=point.recursive_readonly,
         propagation=point.propagation or "rprivate",
+        enclosed=enclosed and point.type == "volume",
         subpath=point.subpath,
     )
 

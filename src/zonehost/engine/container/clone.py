@@ -16,7 +16,7 @@ from zonehost.domain.snapshot import Dataset, Snapshot
 from zonehost.domain.volume import Volume
 from zonehost.engine.container.discard import discard
 from zonehost.engine.container.endpoints import cleared
-from zonehost.engine.dataset.reference import find_dataset, find_snapshot, snapshotter, split
+from zonehost.engine.dataset.reference import check_whole, find_dataset, find_snapshot, snapshotter, split, with_volumes
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container, tell_volume
 from zonehost.errors import Conflict, InvalidParameter
@@ -38,6 +38,8 @@ async def clone(host: Host, reference: str, name: str) -> Container:
     source = find_dataset(host, ref)
     if source.kind != "zone":
         raise InvalidParameter(f"{ref} is a volume: docker volume create -o from={reference} clones it")
+    if not at:
+        await check_whole(host, with_volumes(host, source))
     original = host.containers.find(source.name)
     snapshot = find_snapshot(host, reference) if at else None
     before = snapshot.container if snapshot is not None and snapshot.container is not None else original.record

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zonehost.domain.snapshot import Dataset, Snapshot
 from zonehost.engine.host import Host
-from zonehost.errors import InvalidParameter, NotFound, Unsupported
+from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.snapshots import Snapshots
 
 
@@ -60,3 +62,16 @@ def snapshotter(host: Host, what: str) -> Snapshots:
     if host.snapshotter is None:
         raise Unsupported(f"{what}: the storage driver {host.storage.name} does not have it")
     return host.snapshotter
+
+
+async def check_whole(host: Host, datasets: Sequence[Dataset]) -> None:
+    """Whether a snapshot can hold all that is in the datasets, and a rollback bring it back.
+
+    Raises:
+        Conflict: a zone has made datasets of its own inside one.
+    """
+    for dataset in await snapshotter(host, "a snapshot").with_children(datasets):
+        raise Conflict(
+            f"{dataset.kind} {shown(host, dataset)} has datasets of its own inside, which a snapshot does not hold and"
+            " a rollback would destroy: have the zone itself take snapshots of them, or delete them"
+        )

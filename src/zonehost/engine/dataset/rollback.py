@@ -8,7 +8,7 @@ import msgspec
 
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.snapshot import Dataset, Snapshot
-from zonehost.engine.dataset.reference import find_snapshot, snapshotter
+from zonehost.engine.dataset.reference import check_whole, find_snapshot, snapshotter
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import Conflict
@@ -31,6 +31,7 @@ async def rollback(host: Host, reference: str) -> None:
         for dataset in snapshot.datasets:
             if dataset.kind == "volume" and host.volumes.get(dataset.name) is None:
                 raise Conflict(f"volume {dataset.name} is gone: create it again before the rollback")
+        await check_whole(host, snapshot.datasets)
         restoring = msgspec.structs.replace(snapshot, restoring=True)
         host.snapshots.put(restoring)
         await host.records.commit(Put(restoring))

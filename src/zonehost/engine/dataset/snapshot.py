@@ -12,7 +12,7 @@ from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import checked_name, new_id
 from zonehost.domain.phase import Phase
 from zonehost.domain.snapshot import Dataset, Snapshot
-from zonehost.engine.dataset.reference import find_dataset, snapshotter, with_volumes
+from zonehost.engine.dataset.reference import check_whole, find_dataset, snapshotter, with_volumes
 from zonehost.engine.dataset.removal import discard
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
@@ -55,6 +55,7 @@ async def take(
 ) -> Snapshot:
     """Take it, of a dataset that is known."""
     port = snapshotter(host, "a snapshot")
+    await check_whole(host, with_volumes(host, of))
     host.snapshots.check_name(of, checked_name(name, "snapshot"))
     zone = host.containers.get(of.name) if of.kind == "zone" else None
     if zone is not None and zone.record.state.status in (Status.REMOVING, Status.DEAD):

@@ -44,7 +44,8 @@ async def recover(host: Host, *, start_again: bool = True) -> Recovered:
         SystemFailure: the state cannot be read or written.
     """
     report = Recovered()
-    report.corrupt = len(load_records(host))
+    loaded = load_records(host)
+    report.corrupt = len(loaded.corrupt)
     survey = await host.runtime.survey()
     adopt(host, survey, report)
     await ensure_predefined(host)
@@ -54,9 +55,10 @@ async def recover(host: Host, *, start_again: bool = True) -> Recovered:
     await together(*(_settle(host, zone, survey, report, gate) for zone in host.containers))
     await settle_snapshots(host, report)
     await sweep_records(host, report)
-    await sweep_disk(host, report)
+    await sweep_disk(host, report, loaded.aside)
     host.spawn(watch_exits(host), "ends of zones")
     host.spawn(keep_time(host), "dates of snapshots")
+    host.spawn(host.storage.tend(), "limits of datasets")
     if host.builder is not None:
         await host.builder.settle()
     if start_again:

@@ -15,7 +15,7 @@ from zonehost.domain.image import Image
 from zonehost.domain.log_config import parse_size
 from zonehost.domain.snapshot import Dataset
 from zonehost.domain.volume import Volume
-from zonehost.engine.dataset.reference import snapshotter, split
+from zonehost.engine.dataset.reference import check_whole, snapshotter, split
 from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter
 from zonehost.ports.files import ZoneTree
@@ -62,6 +62,8 @@ async def make_dataset(host: Host, volume: Volume, zone: str = "") -> None:
     if source:
         origin = Dataset("volume", split(source)[0])
         target = Dataset("volume", volume.name)
+        if not volume.origin:
+            await check_whole(host, [origin])
         await port.clone(volume.origin, origin, target, quota=quota, zone=zone)
         return
     await _clone_base(host, port, image, volume.name, quota, zone)

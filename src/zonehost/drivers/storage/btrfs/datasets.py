@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.domain.log_config import parse_size
+from zonehost.drivers.storage.btrfs.delegation import CHILDREN, Delegations
 from zonehost.drivers.storage.btrfs.pool import Pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
-from zonehost.errors import InvalidParameter
+from zonehost.errors import InvalidParameter, Unsupported
 from zonehost.ports.storage import Usage
 
 _ZONE_PARTS: Final = ("root/upper", "root/work", "etc", "log")
@@ -29,7 +30,9 @@ class BtrfsStorage:
     name = "btrfs"
 
     def __init__(self, pool: Pool, subvolumes: Subvolumes) -> None:
+        self._pool = pool
         self._subvolumes = subvolumes
+        self._delegations = Delegations(subvolumes)
         self._zones = pool.root / "zones"
         self._volumes = pool.root / "volumes"
         for folder in (self._zones, self._volumes):
@@ -37,6 +40,7 @@ class BtrfsStorage:
         with our_errors("look for quota groups that nothing needs"):
             subvolumes.find_leaving(place for folder in (self._zones, self._volumes) for place in folder.iterdir())
             subvolumes.sweep()
+            self._delegations.find(self._volumes)
 
     async def create_zone(self, zone: str, *, quota: int = 0) -> str:
         """A subvolume with the zone's directories in it."""
@@ -64,22 +68,32 @@ class BtrfsStorage:
         await self._remove(self._zones / zone)
 
     async def create_volume(self, name: str, *, options: dict[str, str], zone: str = "") -> str:
-        """A subvolume whose `_data` is the volume's content; the option `size` is its quota.
+        """A subvolume whose `_data` is the volume's content.
+
+        The option `size` is its quota; with `delegated` a zone may have `children` subvolumes inside.
 
         Raises:
-            InvalidParameter: an unknown option, or no size.
+            InvalidParameter: an unknown option, or a value that cannot be.
+            Unsupported: it shall be delegated, and the mount of the host's btrfs does not let zones destroy.
         """
         for option in options:
-            if option != "size":
+            if option not in ("size", "delegated", "children"):
                 raise InvalidParameter(f'create {name}: invalid option: "{option}"')
         quota = parse_size(options["size"], "size") if "size" in options else 0
+        children = self._children(options)
         volume = self._volumes / name
         content = volume / "_data"
         with our_errors(f"make the dataset of volume {name}"):
             self._subvolumes.create(volume, within=self._zones / zone if zone else None)
             self._subvolumes.limit(volume, quota)
             content.mkdir(exist_ok=True, mode=0o755)
+            if children:
+                self._delegations.delegate(volume, children)
         return str(content)
+
+    async def tend(self) -> None:
+        """Keep the limits of delegated volumes."""
+        await self._delegations.tend()
 
     async def remove_volume(self, name: str) -> None:
         """Destroy the subvolume."""
@@ -107,6 +121,23 @@ class BtrfsStorage:
             frozenset(entry.name for entry in self._zones.iterdir()),
             frozenset(entry.name for entry in self._volumes.iterdir()),
         )
+
+    def _children(self, options: Mapping[str, str]) -> int:
+        """How many subvolumes may be in a volume of these options; 0 where it is not delegated."""
+        if options.get("delegated", "false") not in ("true", "false"):
+            raise InvalidParameter(f'volume option delegated: "{options["delegated"]}" is neither true nor false')
+        if options.get("delegated") != "true":
+            if "children" in options:
+                raise InvalidParameter("volume option children: only a volume with delegated=true has them")
+            return 0
+        text = options.get("children", str(CHILDREN))
+        if not text.isdecimal() or int(text) < 1:
+            raise InvalidParameter(f'volume option children: "{text}" is no number above 0')
+        if not self._pool.delegates:
+            raise Unsupported(
+                "volume option delegated: mount the file system of the data root with user_subvol_rm_allowed first"
+            )
+        return int(text)
 
     def _usage(self, datasets: dict[str, Path]) -> dict[str, Usage]:
         with our_errors("read the pool's accounting"):

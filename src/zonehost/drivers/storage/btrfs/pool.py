@@ -20,7 +20,9 @@ from zonehost.linux import btrfs, loop, mounts, namespaces
 SMALLEST: Final = 256 << 20
 _SHARE: Final = 0.8
 _BLOCK: Final = 4096
-_OPTIONS: Final = (("ssd", None), ("discard", "async"))
+_DELETABLE: Final = "user_subvol_rm_allowed"
+"""With this option of btrfs, who may remove a folder may destroy a subvolume (btrfs(5)): root in a zone, its own."""
+_OPTIONS: Final = (("ssd", None), ("discard", "async"), (_DELETABLE, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Pool:
         """Bytes in all, and bytes that are free."""
         status = os.fstatvfs(self.descriptor)
         return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+
+    @property
+    def delegates(self) -> bool:
+        """Whether a zone can destroy the subvolumes that it made; on a host's own btrfs its mount decides."""
+        told = Path(f"/proc/self/fdinfo/{self.descriptor}").read_text()
+        mount = told.partition("mnt_id:")[2].split()[0]
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            if line.split(" ", 1)[0] == mount:
+                return _DELETABLE in line.rpartition(" ")[2].split(",")
+        return False
 
     def grow(self, size: int) -> None:
         """Make a managed pool `size` bytes large, while it is in use.

@@ -16,7 +16,7 @@ import msgspec
 
 from zonehost.domain.snapshot import Dataset
 from zonehost.drivers.storage.btrfs.pool import Pool
-from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
+from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors, subvolume_id
 from zonehost.errors import NotFound
 from zonehost.linux import btrfs, libc
 from zonehost.linux.forkserver import ForkServer
@@ -43,6 +43,11 @@ class BtrfsSnapshots:
         with our_errors("remove what was not made to its end"):
             for left in self._staging.iterdir():
                 subvolumes.destroy(left)
+
+    async def with_children(self, datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
+        """Those that have a subvolume inside."""
+        with our_errors("look for datasets inside others"):
+            return tuple(one for one in datasets if self._subvolumes.inner(subvolume_id(self._place(one))))
 
     async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
         """One read-only subvolume a dataset, made in a thread: each waits for the disk."""

@@ -61,11 +61,25 @@ class Subvolumes:
             subvolume = subvolume_id(path)
         except FileNotFoundError:
             return
-        self._destroy_inner(subvolume)
+        if self.inner(subvolume):
+            # The kernel wants to write to a subvolume whose inner ones go, which at its limit it may not.
+            for group in btrfs.groups_above(self._pool, subvolume):
+                btrfs.leave_group(self._pool, subvolume, group)
+            self._destroy_inner(subvolume)
         with _directory(path.parent) as parent:
             btrfs.destroy_subvolume(parent, path.name)
         self._leaving |= {subvolume, self.group(path)}
         self.sweep()
+
+    def destroy_inner(self, subvolume: int) -> None:
+        """Destroy one that was made inside a dataset, with all that are in it."""
+        self._destroy_inner(subvolume)
+        btrfs.destroy_by_id(self._pool, subvolume)
+        self._leaving.add(subvolume)
+
+    def inner(self, subvolume: int) -> list[int]:
+        """Ids of all that are in a subvolume, at any depth."""
+        return list(self._living(subvolume))
 
     def limit(self, path: Path, quota: int) -> None:
         """Let the dataset at `path` hold at most `quota` bytes; 0 lifts the limit."""
@@ -99,9 +113,7 @@ class Subvolumes:
 
     def _destroy_inner(self, subvolume: int) -> None:
         for inner in btrfs.subvolumes_in(self._pool, subvolume):
-            self._destroy_inner(inner)
-            btrfs.destroy_by_id(self._pool, inner)
-            self._leaving.add(inner)
+            self.destroy_inner(inner)
 
     def _living(self, subvolume: int) -> Iterator[int]:
         for inner in btrfs.subvolumes_in(self._pool, subvolume):
