@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import shutil
 import sqlite3
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,28 +75,138 @@ async def test_commits_of_many_tasks_keep_their_order(tmp_path: Path) -> None:
     await records.close()
 
 
-async def test_a_damaged_record_is_named_and_set_aside_and_the_others_live(tmp_path: Path) -> None:
+def damage(path: Path, key: str) -> None:
+    """Change a row behind its checksum."""
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE record SET body = CAST(replace(body, 'local', 'lokal') AS BLOB) WHERE key = ?", (key,))
+    connection.commit()
+    connection.close()
+
+
+async def test_a_record_that_is_damaged_in_both_files_is_named_and_set_aside_and_the_others_live(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "state.db"
     records = SqliteRecords(path)
     await records.commit(Put(volume("bad")), Put(volume("good")))
     await records.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE record SET body = CAST(replace(body, 'local', 'lokal') AS BLOB) WHERE key = 'bad'")
-    connection.close()
+    damage(path, "bad")
+    damage(tmp_path / "state.copy.db", "bad")
     records = SqliteRecords(path)
     loaded = records.load()
     assert loaded.records == (volume("good"),)
-    assert [(damage.kind, damage.key) for damage in loaded.corrupt] == [("volume", "bad")]
+    assert [(found.kind, found.key, found.restored) for found in loaded.corrupt if found.kind == "volume"] == [
+        ("volume", "bad", False)
+    ]
+    records = await reopened(path, records)
+    assert records.load().corrupt == ()
+    assert ("volume", "bad") in records.load().aside
+    await records.close()
+
+
+async def test_a_damaged_record_is_restored_from_the_copy_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    records = SqliteRecords(path)
+    await records.commit(Put(volume("bad")), Put(volume("good")))
+    await records.close()
+    damage(path, "bad")
+    records = SqliteRecords(path)
+    loaded = records.load()
+    assert {record.key for record in loaded.records} == {"bad", "good"}
+    assert ("volume", "bad", True) in [(found.kind, found.key, found.restored) for found in loaded.corrupt]
+    assert not loaded.aside
     records = await reopened(path, records)
     assert records.load().corrupt == ()
     await records.close()
 
 
-async def test_a_full_disk_keeps_nothing_of_the_commit_and_everything_before(tmp_path: Path) -> None:
+async def test_a_row_that_vanished_comes_back_from_the_copy(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     records = SqliteRecords(path)
+    await records.commit(Put(volume("a")), Put(volume("b")))
+    await records.close()
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM record WHERE key = 'a'")
+    connection.commit()
+    connection.close()
+    records = SqliteRecords(path)
+    assert {record.key for record in records.load().records} == {"a", "b"}
+    assert [found.kind for found in records.load().corrupt] == ["state"]
+    await records.close()
+
+
+@pytest.mark.parametrize("which", ["state.db", "state.db-wal", "state.copy.db", "state.copy.db-wal"])
+@pytest.mark.parametrize("how", ["cut", "flipped", "missing"])
+async def test_damage_to_one_file_loses_nothing(tmp_path: Path, which: str, how: str) -> None:
+    """The files are as a crash leaves them, with their logs, at many places one after the other."""
+    dice = random.Random(f"{which} {how}")
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    records = SqliteRecords(origin / "state.db")
+    wanted = {f"v{number}": volume(f"v{number}", driver="x" * number) for number in range(40)}
+    for one in wanted.values():
+        await records.commit(Put(one))
+    await records.commit(Put(volume("gone")))
+    await records.commit(Delete("volume", "gone"))
+    crashed = tmp_path / "crashed"
+    while not _equal_in_both(origin, crashed):  # the copy is written after the answer
+        shutil.rmtree(crashed)
+    await records.close()
+    for _ in range(1 if how == "missing" else 25):
+        tried = tmp_path / "tried"
+        shutil.copytree(crashed, tried)
+        _spoil(tried / which, how, dice)
+        again = SqliteRecords(tried / "state.db")
+        assert {record.key: record for record in again.load().records} == wanted
+        await again.commit(Put(volume("later")))
+        again = await reopened(tried / "state.db", again)
+        assert {record.key: record for record in again.load().records} == {**wanted, "later": volume("later")}
+        assert not again.load().corrupt
+        await again.close()
+        shutil.rmtree(tried)
+
+
+def _equal_in_both(origin: Path, crashed: Path) -> bool:
+    """Copy the files as they are; whether both hold all transactions."""
+    shutil.copytree(origin, crashed)
+    looked = crashed.with_name("looked")
+    shutil.copytree(crashed, looked)
+    heads = []
+    for name in ("state.db", "state.copy.db"):
+        connection = sqlite3.connect(looked / name)
+        heads.append(connection.execute("SELECT sequence, digest FROM head").fetchone())
+        connection.close()
+    shutil.rmtree(looked)
+    return len(set(heads)) == 1
+
+
+def _spoil(path: Path, how: str, dice: random.Random) -> None:
+    size = path.stat().st_size
+    match how:
+        case "missing":
+            path.unlink()
+        case "cut":
+            os.truncate(path, dice.randrange(size))
+        case "flipped":
+            content = bytearray(path.read_bytes())
+            content[dice.randrange(size)] ^= 1 << dice.randrange(8)
+            path.write_bytes(content)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 800 KiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800k", "none", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_full_disk_keeps_nothing_of_the_commit_and_everything_before(small_disk: Path) -> None:
+    path = small_disk / "state.db"
+    records = SqliteRecords(path)
     await records.commit(Put(volume("small")))
-    records._connection.execute("PRAGMA max_page_count = 16")
     with pytest.raises(SystemFailure, match="full"):
         await records.commit(Put(volume("before")), Put(volume("big", labels={"x": "y" * 1_000_000})))
     await records.commit(Put(volume("after")))

@@ -38,11 +38,15 @@ Change = Put | Delete
 
 @dataclass(frozen=True, slots=True)
 class Corrupt:
-    """A record that could not be read: it is set aside, named, and never half-used."""
+    """A record that could not be read: it is named, and restored from the copy, or set aside and never half-used.
+
+    Of the kind `state` it is the file as a whole.
+    """
 
     kind: str
     key: str
     reason: str
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Loaded:
 
     records: tuple[Record, ...]
     corrupt: tuple[Corrupt, ...]
+    aside: frozenset[tuple[str, str]] = frozenset()
+    """Kind and key of every record that is set aside, now or at an earlier start: what belongs to them is not swept."""
 
 
 class Records(Protocol):

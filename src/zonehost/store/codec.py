@@ -1,9 +1,10 @@
-"""A record as bytes and back: JSON with a checksum, so that damage to one row is seen and stays in that row."""
+"""A record as a row and back: JSON with a checksum, so that damage to one row is seen and stays in that row."""
 
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,29 +19,62 @@ _TYPES: Final[tuple[type[Record], ...]] = (Container, Image, Tag, Network, Volum
 _DECODERS: Final = {type_.kind: msgspec.json.Decoder(type_) for type_ in _TYPES}
 _ENCODER: Final = msgspec.json.Encoder()
 
+Key = tuple[str, str]
+"""Kind and key of a record."""
+
+
+class Row(NamedTuple):
+    """What is on the disk of one record."""
+
+    kind: str
+    key: str
+    body: bytes
+    checksum: int
+
+    @property
+    def name(self) -> Key:
+        """Which record it is of."""
+        return self.kind, self.key
+
+    @property
+    def sound(self) -> bool:
+        """Whether the body is what was written."""
+        return isinstance(self.body, bytes) and zlib.crc32(self.body) == self.checksum
+
 
 class Damaged(Exception):
     """The bytes are not what was written, or not of a kind that is known."""
 
 
-def encode(record: Record) -> tuple[bytes, int]:
+def encode(record: Record) -> Row:
     """The record's JSON and its CRC-32."""
     body = _ENCODER.encode(record)
-    return body, zlib.crc32(body)
+    return Row(record.kind, record.key, body, zlib.crc32(body))
 
 
-def decode(kind: str, body: bytes, checksum: int) -> Record:
+def decode(row: Row) -> Record:
     """The record.
 
     Raises:
-        Damaged: the checksum differs, the kind is unknown, or the JSON does not fit.
+        Damaged: the checksum differs, the kind is unknown, the JSON does not fit, or it is of another record.
     """
-    if zlib.crc32(body) != checksum:
+    if not row.sound:
         raise Damaged("its checksum is wrong")
-    decoder = _DECODERS.get(kind)
+    decoder = _DECODERS.get(row.kind)
     if decoder is None:
-        raise Damaged(f"{kind} is not a kind of record")
+        raise Damaged(f"{row.kind} is not a kind of record")
     try:
-        return decoder.decode(body)
+        record = decoder.decode(row.body)
     except msgspec.DecodeError as error:
         raise Damaged(str(error)) from error
+    if record.key != row.key:
+        raise Damaged(f"it is the record of {record.key}")
+    return record
+
+
+def digest(rows: Iterable[Row]) -> int:
+    """A number that says which rows there are, whatever their order: the XOR of a checksum of each."""
+    total = 0
+    for row in rows:
+        total ^= zlib.crc32(f"{row.kind}\0{row.key}\0{row.checksum}".encode())
+    return total

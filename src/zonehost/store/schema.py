@@ -25,8 +25,18 @@ MIGRATIONS: Final = (
         PRIMARY KEY (kind, key)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE head (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        sequence INTEGER NOT NULL,
+        digest INTEGER NOT NULL
+    );
+    """,
 )
-"""Statement n brings a file of version n to version n + 1 (PRAGMA user_version)."""
+"""Statement n brings a file of version n to version n + 1 (PRAGMA user_version).
+
+`head` counts the transactions and says which rows there must be; a file of version 1 has none until it is written to.
+"""
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -1,33 +1,37 @@
 """The store: commits gathered from all tasks into few transactions, each on the disk before its callers go on.
 
-One thread owns the connection. While it waits for the disk, further commits gather; the next transaction takes them all
+One thread owns the files. While it waits for the disk, further commits gather; the next transaction takes them all
 (group commit), so that sixteen starts at once cost hardly more writes than one. If a gathered transaction fails, its
 commits are tried one by one, so that none fails for another's sake.
+
+The state is kept twice: each transaction goes into the copy too, once its callers know that it is on the disk. The
+copy is not waited for (a power failure may cost it its last transactions), and a start that finds one of the two
+damaged or behind makes it anew from the other (`zonehost.store.mend`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import queue
 import sqlite3
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from zonehost.errors import SystemFailure
-from zonehost.ports.records import Change, Corrupt, Loaded, Put, Record
-from zonehost.store.codec import Damaged, decode, encode
-from zonehost.store.schema import migrate
+from zonehost.ports.records import Change, Loaded, Put
+from zonehost.store.codec import Key, Row, digest, encode
+from zonehost.store.file import StateFile
+from zonehost.store.mend import mended
 
-_PUT = "INSERT OR REPLACE INTO record (kind, key, body, checksum) VALUES (?, ?, ?, ?)"
-_DELETE = "DELETE FROM record WHERE kind = ? AND key = ?"
-_ISOLATE = "INSERT OR REPLACE INTO damaged (kind, key, body, checksum, reason) VALUES (?, ?, ?, ?, ?)"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Commit:
-    statements: tuple[tuple[str, tuple[object, ...]], ...]
+    changes: dict[Key, Row | None]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
 
@@ -44,41 +48,32 @@ class _Commit:
 
 
 class SqliteRecords:
-    """`ports.records.Records` on one SQLite file in WAL mode."""
+    """`ports.records.Records` on two SQLite files in WAL mode: `state.db`, and `state.copy.db` beside it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file, readable by root alone.
+        """Open or make the files, readable by root alone.
 
         Raises:
-            SystemFailure: the file cannot be opened, is not a database, or is of a newer zonehost.
+            SystemFailure: they cannot be opened, neither is a database, or one is of a newer zonehost.
         """
         self._queue: queue.SimpleQueue[_Commit | None] = queue.SimpleQueue()
+        self._file = StateFile(path, "FULL")
+        self._copy = StateFile(path.with_suffix(".copy.db"), "NORMAL")
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            migrate(self._connection)
+            state = mended(self._file, self._copy)
         except (OSError, sqlite3.Error) as error:
             raise SystemFailure(f"the state in {path} cannot be opened: {error}") from error
+        self._loaded = state.loaded
+        self._sequence = state.sequence
+        self._digests = {name: digest([row]) for name, row in state.rows.items()}
+        self._digest = digest(state.rows.values())
+        self._owed: dict[Key, Row | None] = dict(state.rows) if state.behind else {}
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._thread.start()
 
     def load(self) -> Loaded:
-        """Every record; damaged rows are moved aside into a table of their own and named."""
-        records: list[Record] = []
-        corrupt: list[Corrupt] = []
-        try:
-            for kind, key, body, checksum in self._connection.execute("SELECT kind, key, body, checksum FROM record"):
-                try:
-                    records.append(decode(kind, body, checksum))
-                except Damaged as damage:
-                    corrupt.append(Corrupt(kind, key, str(damage)))
-            for damaged in corrupt:
-                self._isolate(damaged)
-        except sqlite3.Error as error:
-            raise SystemFailure(f"the state cannot be read: {error}") from error
-        return Loaded(tuple(records), tuple(corrupt))
+        """Every record as it was when the store was opened; what was damaged is named."""
+        return self._loaded
 
     async def commit(self, *changes: Change) -> None:
         """All of the changes or none, on the disk when it returns.
@@ -90,24 +85,15 @@ class SqliteRecords:
             raise SystemFailure("the state is closed")
         loop = asyncio.get_running_loop()
         done = loop.create_future()
-        self._queue.put(_Commit(tuple(map(_statement, changes)), loop, done))
+        self._queue.put(_Commit(dict(map(_row, changes)), loop, done))
         # A caller that is cancelled must not undo what is on its way to the disk.
         await asyncio.shield(done)
 
     async def close(self) -> None:
-        """Write what is queued, then close the file. Idempotent."""
+        """Write what is queued, then close the files. Idempotent."""
         if self._thread.is_alive():
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-
-    def _isolate(self, damaged: Corrupt) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        row = self._connection.execute(
-            "SELECT body, checksum FROM record WHERE kind = ? AND key = ?", (damaged.kind, damaged.key)
-        ).fetchone()
-        self._connection.execute(_ISOLATE, (damaged.kind, damaged.key, *row, damaged.reason))
-        self._connection.execute(_DELETE, (damaged.kind, damaged.key))
-        self._connection.execute("COMMIT")
 
     def _work(self) -> None:
         open_ = True
@@ -122,7 +108,9 @@ class SqliteRecords:
             open_ = item is not None
             if gathered:
                 self._write_together(gathered)
-        self._connection.close()
+                self._write_copy()
+        self._file.close()
+        self._copy.close()
 
     def _write_together(self, commits: list[_Commit]) -> None:
         if self._write(commits) is None:
@@ -133,21 +121,42 @@ class SqliteRecords:
             commit.settle(self._write([commit]))
 
     def _write(self, commits: list[_Commit]) -> SystemFailure | None:
-        connection = self._connection
+        changes = {name: row for commit in commits for name, row in commit.changes.items()}
+        digests = {name: digest([row] if row is not None else ()) for name, row in changes.items()}
+        changed = self._digest
+        for name, new in digests.items():
+            changed ^= self._digests.get(name, 0) ^ new
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for commit in commits:
-                for statement, values in commit.statements:
-                    connection.execute(statement, values)
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            self._file.write(changes, self._sequence + 1, changed)
+        except (OSError, sqlite3.Error) as error:
             return SystemFailure(f"the state cannot be written: {error}")
+        self._sequence += 1
+        self._digest = changed
+        self._note(changes, digests)
         return None
 
+    def _note(self, changes: Mapping[Key, Row | None], digests: Mapping[Key, int]) -> None:
+        self._owed.update(changes)
+        for name, new in digests.items():
+            if changes[name] is None:
+                self._digests.pop(name, None)
+            else:
+                self._digests[name] = new
 
-def _statement(change: Change) -> tuple[str, tuple[object, ...]]:
+    def _write_copy(self) -> None:
+        """Bring the copy up to date; what it cannot take now, it gets with the next transaction."""
+        if not self._owed:
+            return
+        try:
+            self._copy.write(self._owed, self._sequence, self._digest)
+        except (OSError, sqlite3.Error) as error:
+            log.error("the copy of the state is behind: %s", error)
+            return
+        self._owed.clear()
+
+
+def _row(change: Change) -> tuple[Key, Row | None]:
     if isinstance(change, Put):
-        return _PUT, (change.record.kind, change.record.key, *encode(change.record))
-    return _DELETE, (change.kind, change.key)
+        row = encode(change.record)
+        return row.name, row
+    return (change.kind, change.key), None

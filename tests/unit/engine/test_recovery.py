@@ -223,6 +223,14 @@ async def test_a_damaged_record_is_named_and_the_rest_works(world: World) -> Non
         assert told[0].attributes["key"] == "0" * 64
 
 
+async def test_while_a_record_is_set_aside_nothing_is_swept_from_the_disk(world: World) -> None:
+    await world.storage.create_zone("0" * 64)
+    load = world.records.load
+    world.records.load = lambda: Loaded(load().records, (), frozenset({("container", "0" * 64)}))  # type: ignore[method-assign]
+    async with successor(world) as (later, _):
+        assert "0" * 64 in (await later.host.storage.survey())[0]
+
+
 async def test_a_zone_that_was_held_still_for_a_commit_goes_on(world: World) -> None:
     container, paused = await run(world, "sleep"), await run(world, "sleep")
     await pause(world.host, paused)

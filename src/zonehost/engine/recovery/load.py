@@ -12,24 +12,25 @@ from zonehost.domain.snapshot import Schedule, Snapshot
 from zonehost.domain.volume import Volume
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_daemon
-from zonehost.ports.records import Corrupt, Record
+from zonehost.ports.records import Loaded, Record
 
 log = logging.getLogger(__name__)
 
 
-def load_records(host: Host) -> tuple[Corrupt, ...]:
+def load_records(host: Host) -> Loaded:
     """Take in every record that can be read; those that cannot are named, in the log and in events."""
     loaded = host.records.load()
     for record in sorted(loaded.records, key=lambda record: (_leaving(record), _age(record))):
         _take_in(host, record)
     for corrupt in loaded.corrupt:
-        log.error("the record of %s %s is damaged and was set aside: %s", corrupt.kind, corrupt.key, corrupt.reason)
-        tell_daemon(host, "corrupt", kind=corrupt.kind, key=corrupt.key, reason=corrupt.reason)
+        fate = "restored from the copy" if corrupt.restored else "set aside"
+        log.error("the record of %s %s is damaged and was %s: %s", corrupt.kind, corrupt.key, fate, corrupt.reason)
+        tell_daemon(host, "corrupt", kind=corrupt.kind, key=corrupt.key, fate=fate, reason=corrupt.reason)
     for tag in host.images.tags():
         if host.images.get(tag.image) is None:
             log.warning("the name %s is of an image that is not there", tag.name)
             host.images.drop_tag(tag.name)
-    return loaded.corrupt
+    return loaded
 
 
 def _leaving(record: Record) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from zonehost.domain.phase import Phase
 from zonehost.engine.host import Host
@@ -43,8 +44,12 @@ async def sweep_records(host: Host, report: Recovered) -> None:
             report.finished += 1
 
 
-async def sweep_disk(host: Host, report: Recovered) -> None:
-    """Remove datasets and layers that no record names."""
+async def sweep_disk(host: Host, report: Recovered, aside: Collection[tuple[str, str]]) -> None:
+    """Remove datasets and layers that no record names; none while records are `aside`, whose they may be."""
+    if aside:
+        names = ", ".join(f"{kind} {key}" for kind, key in sorted(aside))
+        log.warning("nothing is swept from the disk, for these records are set aside: %s", names)
+        return
     zones, volumes = await host.storage.survey()
     for zone_id in sorted(zones):
         if host.containers.get(zone_id) is None:
