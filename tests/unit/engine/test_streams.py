@@ -18,6 +18,7 @@ from zonehost.engine.container.pause import pause
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
 from zonehost.engine.state.execs import ExecRequest
+from zonehost.engine.system.events import EventsRequest, events
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.streams import Stream
 
@@ -189,3 +190,9 @@ async def test_a_child_that_holds_the_output_does_not_hold_the_client(world: Wor
     world.clock.advance(2)
     assert await reading == []
     await session.close()
+
+
+async def test_who_leaves_before_the_first_event_is_forgotten(world: World) -> None:
+    with events(world.host, EventsRequest()):
+        assert len(world.host.events) == 1
+    assert len(world.host.events) == 0

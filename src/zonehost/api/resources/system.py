@@ -49,8 +49,8 @@ async def show_events(call: Call) -> web.StreamResponse:
         raise InvalidParameter(
             f"`since` time ({call.text('since')}) cannot be after `until` time ({call.text('until')})"
         )
-    found = await events(call.host, request)
-    return await deliver(call.request, answers.JSON, found, lambda value: json_line(event(value)))
+    with events(call.host, request) as found:
+        return await deliver(call.request, answers.JSON, found, lambda value: json_line(event(value)))
 
 
 async def show_disk_usage(call: Call) -> web.StreamResponse:

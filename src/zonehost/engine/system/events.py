@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,33 +45,30 @@ class EventsRequest:
     filters: Filters = field(default_factory=Filters)
 
 
-async def events(host: Host, request: EventsRequest) -> AsyncIterator[Event]:
-    """Events that pass the filters, oldest first. None is missed from the moment that this returns.
+@contextmanager
+def events(host: Host, request: EventsRequest) -> Iterator[AsyncIterator[Event]]:
+    """Events that pass the filters, oldest first. None is missed from here on; whoever listens is forgotten at the end.
 
     Raises:
         InvalidParameter: a filter is unknown.
     """
     request.filters.accept(_KNOWN)
-    stack = AsyncExitStack()
-    listener = stack.enter_context(host.events.listening())
-    past = list(host.events.past(request.since, request.until)) if request.since else []
-    return _told(host, request, past, listener, stack)
+    with host.events.listening() as listener:
+        past = list(host.events.past(request.since, request.until)) if request.since else []
+        yield _told(host, request, past, listener)
 
 
-async def _told(
-    host: Host, request: EventsRequest, past: list[Event], listener: Listener, stack: AsyncExitStack
-) -> AsyncIterator[Event]:
-    async with stack:
-        for event in past:
-            if _passes(host, event, request.filters):
-                yield event
-        try:
-            async with asyncio.timeout(_left(host, request.until)):
-                while (coming := await listener.next()) is not None:
-                    if _passes(host, coming, request.filters):
-                        yield coming
-        except TimeoutError:
-            return
+async def _told(host: Host, request: EventsRequest, past: list[Event], listener: Listener) -> AsyncIterator[Event]:
+    for event in past:
+        if _passes(host, event, request.filters):
+            yield event
+    try:
+        async with asyncio.timeout(_left(host, request.until)):
+            while (coming := await listener.next()) is not None:
+                if _passes(host, coming, request.filters):
+                    yield coming
+    except TimeoutError:
+        return
 
 
 def _left(host: Host, until: int) -> float | None:
