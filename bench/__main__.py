@@ -3,6 +3,7 @@
 python -m bench                      all rows, all engines
 python -m bench single crowd         some groups; nothing is written
 python -m bench --engines zonehost single
+python -m bench network              all groups whose names begin so: network-names and the rest
 """
 
 from __future__ import annotations
@@ -22,13 +23,19 @@ from bench.engines.docker import Docker
 from bench.engines.engine import Engine
 from bench.engines.podman import Podman
 from bench.engines.zonehost import Zonehost
-from bench.rows import builds, crowd, lists, memory, single, stream
+from bench.rows import builds, crowd, lists, memory, network, single, stream
 from bench.rows import images as large
 from bench.rows.group import Group
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 ENGINES: tuple[type[Engine], ...] = (Zonehost, Docker, Podman)
-GROUPS = {module.GROUP.name: module.GROUP for module in (memory, single, crowd, stream, large, lists, builds)}
+GROUPS = {
+    group.name: group
+    for group in (
+        *(module.GROUP for module in (memory, single, crowd, stream, large, lists, builds)),
+        *network.GROUPS,
+    )
+}
 
 
 def main() -> int:
@@ -38,9 +45,9 @@ def main() -> int:
     parser.add_argument("--engines", nargs="+", default=[engine.name for engine in ENGINES])
     parser.add_argument("--runs", type=int, help="samples a row, instead of each group's own number")
     options = parser.parse_args()
-    if unknown := [name for name in options.groups if name not in GROUPS]:
+    if unknown := [name for name in options.groups if not _named(name)]:
         parser.error(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-    groups = [GROUPS[name] for name in options.groups or GROUPS]
+    groups = [group for name in options.groups for group in _named(name)] or list(GROUPS.values())
     console = Console(width=150)
     with _started([engine() for engine in ENGINES if engine.name in options.engines]) as engines:
         table = [figures for group in groups for figures in _sample(group, engines, options.runs, console)]
@@ -51,6 +58,11 @@ def main() -> int:
             PAGE.write_text(report.markdown(table, names, machine.description(), today))
             console.print(f"written to {PAGE}")
     return int(any(figures.is_reached() is False for figures in table))
+
+
+def _named(name: str) -> list[Group]:
+    """The group of that name, or those of that first word."""
+    return [group for key, group in GROUPS.items() if key == name or key.startswith(f"{name}-")]
 
 
 @contextmanager

@@ -33,6 +33,10 @@ class Figures:
         ours, ratio = self.median("zonehost"), self.ratio()
         if ours is not None and self.row.at_most is not None:
             return ours <= self.row.at_most
+        if ours is not None and self.row.floor is not None:
+            return ours >= self.row.floor
+        if ratio is not None and self.row.at_least is not None:
+            return ratio >= self.row.at_least
         if ratio is not None and self.row.reach is not None:
             return ratio <= self.row.reach
         return None
@@ -86,6 +90,10 @@ def markdown(table: Sequence[Figures], engines: Sequence[str], machine: str, day
 def _aim(row: Row) -> str:
     if row.at_most is not None:
         return f"{row.at_most:g} {row.unit}"
+    if row.floor is not None:
+        return f"at least {row.floor:g} {row.unit}"
+    if row.at_least is not None:
+        return f"at least {row.at_least:.2f}"
     return "–" if row.reach is None else f"{row.reach:.2f}"
 
 

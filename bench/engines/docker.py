@@ -69,5 +69,9 @@ class Docker(Engine):
         return self._isolation.folder / "docker.sock"
 
     @property
+    def netns(self) -> Path:
+        return self._isolation.netns
+
+    @property
     def marks(self) -> Sequence[str]:
         return (str(self._isolation.run_folder), str(self._isolation.folder))

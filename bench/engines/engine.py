@@ -40,6 +40,11 @@ class Engine(ABC):
         """Texts that stand in the arguments or the cgroup of each process of this instance, and of no other process."""
 
     @property
+    @abstractmethod
+    def netns(self) -> Path:
+        """The network namespace that is the engine's host."""
+
+    @property
     def endpoint(self) -> Path | None:
         """The socket of Docker's API, where the engine has one."""
         return None

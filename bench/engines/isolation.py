@@ -25,6 +25,10 @@ class Isolation:
         assert self._holder.stdout is not None
         self._holder.stdout.readline()
 
+    @property
+    def netns(self) -> Path:
+        return Path(f"/proc/{self._holder.pid}/ns/net")
+
     def argv(self, *command: str) -> list[str]:
         """The command that runs `command` in the namespaces."""
         return ["nsenter", "--target", str(self._holder.pid), "--net", "--mount", "--", *command]

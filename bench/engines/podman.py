@@ -47,5 +47,9 @@ class Podman(Engine):
         return self._isolation.folder / "containers.conf"
 
     @property
+    def netns(self) -> Path:
+        return self._isolation.netns
+
+    @property
     def marks(self) -> Sequence[str]:
         return (str(self._isolation.run_folder), str(self._isolation.folder))

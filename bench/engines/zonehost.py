@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.engines.engine import Engine
+from bench.engines.isolation import Isolation
 from tests.integration.rig import Daemon
+from zonehost.linux.netlink import entered
 
 
 class Zonehost(Engine):
-    """The daemon with its defaults; what it leaves in the kernel at the end fails the bench."""
+    """The daemon with its defaults, in a network namespace as the others are.
+
+    What it leaves in the kernel at the end fails the bench.
+    """
 
     name = "zonehost"
 
     def start(self) -> None:
+        self._isolation = Isolation("zonehost")
         self._daemon = Daemon.make()
-        self._daemon.start()
+        with self._entered():
+            self._daemon.start()
 
     def stop(self) -> None:
-        self._daemon.close()
+        with self._entered():
+            self._daemon.close()
+        self._isolation.close()
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        """What is started here is in the engine's network namespace, and in no other of its namespaces."""
+        netns = os.open(self.netns, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with entered(netns):
+                yield
+        finally:
+            os.close(netns)
 
     def argv(self, *words: str) -> list[str]:
         return ["docker", *words]
@@ -31,6 +52,10 @@ class Zonehost(Engine):
     @property
     def endpoint(self) -> Path:
         return self._daemon.endpoint
+
+    @property
+    def netns(self) -> Path:
+        return self._isolation.netns
 
     @property
     def marks(self) -> Sequence[str]:

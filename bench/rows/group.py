@@ -11,12 +11,18 @@ from bench.engines.engine import Engine
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. zonehost must not pass `reach` times Docker's figure, nor `at_most`, where set."""
+    """One line of the table, and what zonehost shall reach, where set.
+
+    Where less is better: at most `reach` times Docker's figure, or `at_most`. Where more is: at least `at_least` times
+    Docker's figure, or `floor`.
+    """
 
     title: str
     unit: str
     reach: float | None = None
     at_most: float | None = None
+    at_least: float | None = None
+    floor: float | None = None
 
 
 @contextmanager
