@@ -6,6 +6,7 @@ zonehost only its command line: it is started as a user would start it.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import select
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,8 +77,11 @@ class Daemon:
     def log(self) -> Path:
         return self.instance.run_root / "daemon.log"
 
-    def start(self) -> None:
-        """Start the daemon and return when it says that it is ready (sd_notify(3))."""
+    def start(self, spawned: threading.Event | None = None) -> None:
+        """Start the daemon and return when it says that it is ready (sd_notify(3)).
+
+        `spawned` is set as soon as there is a process.
+        """
         notify = self.instance.run_root / "notify"
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, self.log.open("ab") as log:
@@ -97,6 +102,8 @@ class Daemon:
                 env={**os.environ, "NOTIFY_SOCKET": str(notify)},
                 start_new_session=True,
             )
+            if spawned is not None:
+                spawned.set()
             self._wait_ready(ready, self.process)
 
     def _wait_ready(self, ready: socket.socket, process: subprocess.Popen[bytes]) -> None:
@@ -163,6 +170,17 @@ class Daemon:
             raise Failed(f"zonehost {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def doctor(self) -> list[dict[str, str]]:
+        """What `zonehost doctor` says is wrong."""
+        done = subprocess.run(
+            [str(COMMAND), "doctor", "--json"], capture_output=True, text=True, env=self.environment, timeout=60
+        )
+        if done.stderr:
+            raise Failed(f"zonehost doctor: exit {done.returncode}\n{done.stderr}")
+        findings: list[dict[str, str]] = json.loads(done.stdout)
+        assert done.returncode == bool(findings)
+        return findings
+
     def remove_zones(self) -> None:
         """Remove every container, volume and network that a test left."""
         if containers := self.docker("ps", "--all", "--quiet").split():
@@ -183,7 +201,7 @@ class Daemon:
             self.docker("builder", "prune", "--all", "--force")
 
     def close(self) -> None:
-        """Remove the zones, stop the daemon, and fail where the kernel still holds anything of the instance.
+        """Remove the zones, stop the daemon, and fail where doctor or the kernel still knows anything of the instance.
 
         A daemon that does not start takes its folders with it, but for the words in the failure.
         """
@@ -194,12 +212,14 @@ class Daemon:
                 self.discard()
                 raise
         self.remove_zones()
+        found = self.doctor()
         left_on_disk = datasets(self.instance)
         status = self.stop()
         left_in_kernel = holdings(self.instance)
         log = self.log.read_text()
         self.discard()
         assert status == 0, f"the daemon ended with status {status}:\n{log}"
+        assert not found, f"zonehost doctor: {found}"
         assert not left_on_disk, f"datasets of removed zones: {left_on_disk}"
         assert not left_in_kernel, "left in the kernel:\n" + "\n".join(left_in_kernel)
 

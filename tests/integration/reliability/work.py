@@ -1,0 +1,60 @@
+"""The named points between the steps of an operation, and the work that comes by them.
+
+The points are read from the sources, so that none is forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[3] / "src" / "zonehost"
+VARIABLE = "ZONEHOST_FAILPOINT"
+MOMENT = 10.0
+"""Seconds after which a daemon whose work is done has passed the point by."""
+
+PREPARED = (
+    ("network", "create", "net"),
+    ("volume", "create", "old"),
+    ("run", "-d", "--name", "up", "-v", "old:/old", "busybox", "sleep", "3600"),
+)
+"""What is there before, and must be there afterwards."""
+
+WORK: dict[str, tuple[tuple[str, ...], ...]] = {
+    "create": (("create", "--name", "new", "-v", "made:/etc", "-v", "/anonymous", "busybox", "true"),),
+    "start": (("run", "-d", "--name", "new", "-p", "80", "busybox", "sleep", "3600"),),
+    "exec": (("exec", "up", "true"),),
+    "exit": (("run", "--rm", "--name", "new", "busybox", "sh", "-c", "exit 3"),),
+    "stop": (("stop", "-t", "0", "up"), ("start", "up")),
+    "commit": (("commit", "up", "made"),),
+    "image": (("commit", "up", "made"), ("rmi", "made")),
+    "load": (("load", "-i", "{image}"),),
+    "import": (("import", "{tree}", "made"),),
+    "remove": (("create", "--name", "new", "-v", "/anonymous", "busybox"), ("rm", "-v", "new")),
+    "discard": (("create", "--name", "new", "-v", "/anonymous", "busybox"), ("rm", "-v", "new")),
+    "network": (("network", "create", "other"), ("network", "rm", "other")),
+    "connect": (("network", "connect", "net", "up"),),
+    "disconnect": (("network", "connect", "net", "up"), ("network", "disconnect", "net", "up")),
+    "volume": (("volume", "create", "other"), ("volume", "rm", "other")),
+    "recovery": (),
+}
+"""By the first word of a point's name, what comes by it. `{tree}` is an archive of files, `{image}` one of an image."""
+
+
+def points(*, every: bool) -> list[str]:
+    """The names of the points of the kinds of work above; without `every`, one of each kind."""
+    named = re.compile(r"\bfailpoint\(\"([a-z.-]+)\"\)")
+    found = {name for path in sorted(SOURCES.rglob("*.py")) for name in named.findall(path.read_text())}
+    known = sorted(name for name in found if kind(name) in WORK)
+    return known if every else list({kind(name): name for name in known}.values())
+
+
+def kind(point: str) -> str:
+    """What work comes by the point."""
+    return point.partition(".")[0]
+
+
+def commands(point: str, archives: Path) -> list[list[str]]:
+    """The words of `docker` that come by the point; `archives` holds `tree.tar` and `image.tar`."""
+    places = {"{tree}": str(archives / "tree.tar"), "{image}": str(archives / "image.tar")}
+    return [[places.get(word, word) for word in words] for words in WORK[kind(point)]]
