@@ -18,6 +18,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.names import new_name
 from zonehost.engine.image.platform import host_platform
+from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container
 from zonehost.errors import Conflict, SystemFailure
@@ -48,8 +49,9 @@ async def commit(host: Host, request: CommitRequest) -> str:
     name = new_name(request.repository, request.tag)
     base = zone.record.config if request.config is None else merge_config(request.config, zone.record.config)
     config = apply_changes(base, request.changes)
-    async with host.images.intake():
+    async with taking_in(host) as came:
         layer = await _layer(host, zone, pause=request.pause)
+        came.add(layer.diff_id)
         failpoint("commit.layered")
         document = _document(host, zone.record, config, layer, request)
         layers = (*_layers_below(host, zone.record), layer)

@@ -27,6 +27,7 @@ from zonehost.engine.dataset.reference import snapshotter
 from zonehost.engine.dataset.removal import discard as discard_snapshot
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
+from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.volume.create import discard as discard_volume
 from zonehost.errors import InvalidParameter, NotFound
@@ -78,14 +79,14 @@ def _head(frame: Frame) -> Head:
 
 async def _take_image(host: Host, reader: FrameReader, head: Head) -> None:
     """The layers that the stream brings; with all that it needs here, the image too."""
-    async with host.images.intake():
+    async with taking_in(host) as came:
         for _ in head.layers:
             diff_id = (await reader.next(Kind.LAYER)).body.decode(errors="replace")
             if host.layers.get(diff_id) is not None:
                 async for _data in reader.data():
                     pass
             else:
-                await host.layers.unpack(reader.data(), diff_id=diff_id)
+                came.add((await host.layers.unpack(reader.data(), diff_id=diff_id)).diff_id)
         needed = head.container.layers if head.container is not None else ()
         layers = []
         for diff_id in needed:

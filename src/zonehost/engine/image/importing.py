@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from zonehost.domain.config import Config
 from zonehost.domain.config_changes import apply_changes
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image_config import HistoryStep, ImageConfig, RootFs, rfc3339, write_image_config
 from zonehost.domain.platform import machine_platform, parse_platform
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.names import new_name
+from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.telling import tell_image
 
 
@@ -38,8 +40,10 @@ async def import_image(host: Host, request: ImportRequest) -> str:
     platform = machine_platform(host.machine.facts.architecture)
     if request.platform:
         platform = parse_platform(request.platform, platform)
-    async with host.images.intake():
+    async with taking_in(host) as came:
         layer = await host.layers.unpack(request.archive)
+        came.add(layer.diff_id)
+        failpoint("import.unpacked")
         created = rfc3339(host.clock.now())
         config = ImageConfig(
             architecture=platform.architecture,

@@ -18,7 +18,7 @@ async def take_in(
 ) -> Image:
     """Make the record of an image whose layers are in the pool, and point the names to it; durable on return.
 
-    Call within `host.images.intake()`. An image that is here already keeps its record.
+    Call within `taking_in()`. An image that is here already keeps its record.
     """
     layers = tuple(layers)
     image_id = f"sha256:{hashlib.sha256(config).hexdigest()}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.reference import parse_reference
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
+from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.telling import tell_image
 
 
@@ -26,8 +28,11 @@ async def load(host: Host, archive: AsyncIterable[bytes]) -> tuple[LoadedImage, 
         InvalidParameter: it is no image archive, damaged or hostile.
     """
     loaded = []
-    async with host.images.intake():
-        for found in await host.archives.load(archive):
+    async with taking_in(host) as came:
+        images = await host.archives.load(archive)
+        came.update(layer.diff_id for found in images for layer in found.layers)
+        failpoint("load.unpacked")
+        for found in images:
             names = [parse_reference(name).tagged() for name in found.names]
             image = await take_in(host, found.config, found.layers, names)
             tell_image(host, "load", image)

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from zonehost.engine.host import Host
+
+
+@asynccontextmanager
+async def taking_in(host: Host) -> AsyncIterator[set[str]]:
+    """While layers come in that no record names yet: none is swept.
+
+    The body notes the diff ids of those that come; if it fails they go, at the latest when nothing else comes in.
+    """
+    came: set[str] = set()
+    try:
+        async with host.images.intake():
+            yield came
+    except BaseException:
+        host.images.leftovers |= came
+        raise
+    finally:
+        if host.images.leftovers:
+            await sweep_layers(host, host.images.leftovers)
+            in_use = layers_in_use(host)
+            host.images.leftovers = {
+                diff_id for diff_id in host.images.leftovers - in_use if host.layers.get(diff_id) is not None
+            }
 
 
 async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:

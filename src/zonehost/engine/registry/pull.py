@@ -12,7 +12,7 @@ from zonehost.domain.platform import Platform
 from zonehost.domain.reference import DEFAULT_TAG, Reference
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
-from zonehost.engine.image.sweep import sweep_layers
+from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.registry.progress import LayerProgress, Tell
 from zonehost.engine.telling import tell_image
 from zonehost.errors import NotFound, Unauthorized
@@ -33,16 +33,11 @@ async def pull(host: Host, name: Reference, *, login: Login | None, platform: Pl
     remote = await _fetch(host, name, repository, login, platform)
     tell({"status": f"Pulling from {name.path}", "id": name.tag or name.digest})
     before = host.images.tagged(name.canonical)
-    fetched: list[str] = []
-    try:
-        async with host.images.intake():
-            layers = await _layers(host, repository, remote, login, tell, fetched)
-            failpoint("pull.unpacked")
-            by_digest = replace(name, tag="", digest=remote.digest)
-            image = await take_in(host, remote.config, layers, dict.fromkeys((name, by_digest)))
-    except BaseException:
-        await sweep_layers(host, fetched)
-        raise
+    async with taking_in(host) as fetched:
+        layers = await _layers(host, repository, remote, login, tell, fetched)
+        failpoint("pull.unpacked")
+        by_digest = replace(name, tag="", digest=remote.digest)
+        image = await take_in(host, remote.config, layers, dict.fromkeys((name, by_digest)))
     failpoint("pull.recorded")
     tell({"status": f"Digest: {remote.digest}"})
     same = before is not None and before.image == image.id
@@ -72,7 +67,7 @@ async def _fetch(
 
 
 async def _layers(
-    host: Host, repository: Repository, remote: RemoteImage, login: Login | None, tell: Tell, fetched: list[str]
+    host: Host, repository: Repository, remote: RemoteImage, login: Login | None, tell: Tell, fetched: set[str]
 ) -> list[Layer]:
     room = asyncio.Semaphore(_AT_A_TIME)
     tasks: dict[str, asyncio.Task[Layer]] = {}
@@ -97,7 +92,7 @@ async def _layer(
     login: Login | None,
     progress: LayerProgress,
     room: asyncio.Semaphore,
-    fetched: list[str],
+    fetched: set[str],
 ) -> Layer:
     layer = host.layers.get(diff_id)
     if layer is not None:
@@ -107,7 +102,7 @@ async def _layer(
         async with room:
             parts = host.registries.blob(repository, blob, login)
             layer = await host.layers.unpack(progress.watch(parts, "Downloading", blob.size), diff_id=diff_id)
-        fetched.append(diff_id)
+        fetched.add(diff_id)
         failpoint("pull.layer")
         progress.status("Pull complete")
     host.registries.learn(repository, diff_id, blob)

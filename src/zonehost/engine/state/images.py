@@ -23,6 +23,8 @@ class Images:
         self._configs: dict[str, ImageConfig] = {}
         self._lent: dict[str, list[Image]] = {}
         self._intakes = 0
+        self.leftovers: set[str] = set()
+        """Layers of intakes that failed, which go when nothing else comes in."""
         self._sweep = asyncio.Lock()
 
     def __iter__(self) -> Iterator[Image]:
