@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 
@@ -122,6 +123,10 @@ class MemoryLayers:
         if diff_id not in self._archives:
             raise NotFound(f"no such layer: {diff_id}")
         yield self._archives[diff_id]
+
+    async def compressed(self, diff_id: str) -> AsyncIterator[bytes]:
+        async for part in self.pack(diff_id):
+            yield gzip.compress(part, mtime=0)
 
     async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
         return self.put(f"what {upper} holds".encode())

@@ -130,7 +130,7 @@ class NoRegistry:
         self,
         repository: Repository,
         diff_id: str,
-        archive: Callable[[], AsyncIterator[bytes]],
+        blob: Callable[[], AsyncIterator[bytes]],
         login: Login | None = None,
     ) -> SentLayer:
         raise Unauthorized("authentication required")

@@ -53,6 +53,13 @@ class Layers(Protocol):
             NotFound: there is no such layer.
         """
 
+    def compressed(self, diff_id: str) -> AsyncIterator[bytes]:
+        """The same archive in gzip, its header without a time: a layer gives the same bytes each time.
+
+        Raises:
+            NotFound: there is no such layer.
+        """
+
     async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
         """Make a layer of an overlay's upper directory; `epoch` (seconds) bounds all times, for reproducible images."""
 

@@ -111,12 +111,12 @@ class Registry(Protocol):
         self,
         repository: Repository,
         diff_id: str,
-        archive: Callable[[], AsyncIterator[bytes]],
+        blob: Callable[[], AsyncIterator[bytes]],
         login: Login | None = None,
     ) -> SentLayer:
-        """Have the registry hold a layer: found there, mounted from a sister repository, or sent, compressed.
+        """Have the registry hold a layer: found there, mounted from a sister repository, or sent.
 
-        `archive` opens the layer's uncompressed archive; it is called only if the layer must be sent.
+        `blob` opens the layer's archive in gzip; it is called only if the layer must be sent.
         """
 
     async def send_image(

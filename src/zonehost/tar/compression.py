@@ -1,4 +1,4 @@
-"""How an archive is compressed, told by its first bytes, and undoing it in bounded pieces.
+"""How an archive is compressed, told by its first bytes, and undoing it in bounded pieces; and compressing one.
 
 Magic numbers: RFC 1952 (gzip), RFC 8878 (zstd and its skippable frames), the xz file format, bzip2's `BZh`.
 """
@@ -14,13 +14,16 @@ from itertools import chain
 from typing import Final, Protocol, cast
 
 import zstandard
-from isal import igzip_lib
+from isal import igzip_lib, isal_zlib
 
 from zonehost.errors import InvalidParameter
 from zonehost.tar.source import Source
 
 _PIECE: Final = 1 << 20
 _GZIP_ERROR: Final = cast(type[Exception], igzip_lib.error)
+_GZIP_LEVEL: Final = 2
+_GZIP_WINDOW: Final = 31
+"""zlib's window bits for a gzip stream."""
 _AHEAD: Final = 4
 _MAGIC_LENGTH: Final = 6
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -109,6 +112,15 @@ def detect(beginning: bytes) -> str | None:
         if beginning.startswith(magic):
             return name
     return "zstd" if _is_skippable(beginning) else None
+
+
+def gzipped(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """The chunks in gzip; its header holds no time, so that the same chunks give the same bytes."""
+    compressor = isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_WINDOW)
+    for chunk in chunks:
+        if piece := compressor.compress(chunk):
+            yield piece
+    yield compressor.flush()
 
 
 def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:

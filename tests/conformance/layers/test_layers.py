@@ -77,22 +77,15 @@ def portrait_without_links(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("options", ["--format=gnu", "--format=posix --xattrs", "--format=v7 --hard-dereference"])
+@pytest.mark.parametrize("options", ["--format=gnu --sparse", "--format=posix --sparse --xattrs", "--format=v7"])
 async def test_an_archive_comes_out_as_it_went_in(pool: LayerPool, tmp_path: Path, seed: int, options: str) -> None:
     grow(tmp_path / "in", seed)
-    command: list[str | Path] = ["tar", "-cf-", "--sparse", *options.split(), "-C", tmp_path / "in", "."]
+    command: list[str | Path] = ["tar", "-cf-", *options.split(), "-C", tmp_path / "in", "."]
     data = await asyncio.to_thread(output_of, command)
     layer = await pool.unpack(sliced(data), diff_id=digest(data))
     assert (layer.diff_id, layer.archive_size) == (digest(data), len(data))
-    assert (
-        layer.size
-        == sum(
-            len(portrait[5])
-            for portrait in picture(Path(pool.path(layer.diff_id))).values()
-            if isinstance(portrait[5], bytes) and portrait[6] is None
-        )
-        or True
-    )
+    with tarfile.open(fileobj=io.BytesIO(data)) as members:
+        assert layer.size == sum(member.size for member in members if member.isreg())
     assert await packed(pool, layer.diff_id) == data
     compressed = await pool.unpack(sliced(gzip.compress(data)))
     assert compressed == layer
@@ -104,6 +97,10 @@ async def test_a_stack_shows_what_umoci_makes_of_it(pool: LayerPool, tmp_path: P
     archives = [stack.layer() for _ in range(4)]
     layers = [(await pool.unpack(sliced(data))).diff_id for data in archives]
     assert [await packed(pool, layer) for layer in layers] == archives
+    for layer, data in zip(layers, archives, strict=True):
+        blobs = [b"".join([chunk async for chunk in pool.compressed(layer)]) for _ in range(2)]
+        assert blobs[0] == blobs[1]
+        assert gzip.decompress(blobs[0]) == data
     await pool.settle(layers)
     (ours,) = merged(tmp_path / "scratch", pool.stack(layers))
     theirs = picture(umoci_unpack(archives, tmp_path / "umoci"))

@@ -18,12 +18,13 @@ from zonehost.ports.registry import Descriptor, Login, Registry, Repository, Sen
 HOST = Platform("linux", "amd64")
 
 
-def archive(data: bytes) -> Callable[[], AsyncIterator[bytes]]:
-    """The opener of a layer's archive."""
+def gzipped(data: bytes) -> Callable[[], AsyncIterator[bytes]]:
+    """The opener of a layer's archive in gzip."""
+    blob = gzip.compress(data, mtime=0)
 
     async def read() -> AsyncIterator[bytes]:
-        for at in range(0, len(data), 100_000):
-            yield data[at : at + 100_000]
+        for at in range(0, len(blob), 100_000):
+            yield blob[at : at + 100_000]
 
     return read
 
@@ -60,7 +61,7 @@ async def push(
 ) -> tuple[list[SentLayer], Descriptor]:
     """Send an image whole."""
     sent = [
-        await client.send_layer(where, diff_id, archive(data), login)
+        await client.send_layer(where, diff_id, gzipped(data), login)
         for diff_id, data in zip(image.diff_ids, image.layers, strict=True)
     ]
     return sent, await client.send_image(where, tag, image.config, [layer.descriptor for layer in sent], login)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.registry.images import SampleImage, archive, new_client, noise, pull, push
+from tests.conformance.registry.images import SampleImage, gzipped, new_client, noise, pull, push
 from tests.conformance.registry.servers import (
     PASSWORD,
     USER,
@@ -178,5 +178,5 @@ async def test_a_source_that_fails_leaves_no_layer(client: RegistryClient, plain
     where = Repository(plain, "app")
     with pytest.raises(OSError, match="gone"):
         await client.send_layer(where, IMAGE.diff_ids[0], broken)
-    sent = await client.send_layer(where, IMAGE.diff_ids[0], archive(IMAGE.layers[0]))
+    sent = await client.send_layer(where, IMAGE.diff_ids[0], gzipped(IMAGE.layers[0]))
     assert sent.how == "sent"

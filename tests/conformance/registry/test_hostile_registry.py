@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.conformance.registry.images import HOST, archive, noise
+from tests.conformance.registry.images import HOST, gzipped, noise
 from tests.conformance.registry.servers import ScriptedRegistry, serving
 from zonehost.domain.platform import Platform
 from zonehost.drivers.registry.client import RegistryClient
@@ -201,7 +201,7 @@ async def test_an_upload_goes_on_where_the_registry_is(
     registry: ScriptedRegistry, address: str, client: RegistryClient
 ) -> None:
     registry.refusals = 2
-    sent = await client.send_layer(Repository(address, "app"), LAYER.digest, archive(BLOB))
+    sent = await client.send_layer(Repository(address, "app"), LAYER.digest, gzipped(BLOB))
     assert gzip.decompress(registry.blobs[sent.descriptor.digest]) == BLOB
     assert len(registry.uploads) == 1
     starts = [int(place.split("-")[0]) for method, _, place in registry.requests if method == "PATCH"]

@@ -18,8 +18,10 @@ from zonehost.errors import InvalidParameter, SystemFailure
 from zonehost.linux import libc
 from zonehost.linux.jobs import answering, chunks
 from zonehost.ports.archives import ArchivedImage
+from zonehost.tar.compression import gzipped
 from zonehost.tar.extract import write
 from zonehost.tar.reader import Bounds
+from zonehost.tar.writer import gathered
 
 
 class Unpacking(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,13 @@ def commit(arguments: Any, fds: list[int]) -> Any:
 def pack(folder: Any, fds: list[int]) -> None:
     """The archive of a layer, to the descriptor."""
     for chunk in packed(folder):
+        write(fds[0], memoryview(chunk))
+
+
+@answering
+def compress(folder: Any, fds: list[int]) -> None:
+    """The archive of a layer in gzip, to the descriptor."""
+    for chunk in gathered(gzipped(packed(folder))):
         write(fds[0], memoryview(chunk))
 
 

@@ -66,6 +66,11 @@ class LayerPool:
         self._known(diff_id)
         return jobs.stream(self._forks, f"{_JOBS}:pack", self.folder(diff_id))
 
+    def compressed(self, diff_id: str) -> AsyncIterator[bytes]:
+        """The layer's archive in gzip."""
+        self._known(diff_id)
+        return jobs.stream(self._forks, f"{_JOBS}:compress", self.folder(diff_id))
+
     async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
         """Make a layer of an overlay's upper directory."""
         async with self.aside() as folder:

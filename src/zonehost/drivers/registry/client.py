@@ -116,25 +116,25 @@ class RegistryClient:
         self,
         repository: Repository,
         diff_id: str,
-        archive: Callable[[], AsyncIterator[bytes]],
+        blob: Callable[[], AsyncIterator[bytes]],
         login: Login | None = None,
     ) -> SentLayer:
         """See `Registry.send_layer`."""
         known = self._known.find(diff_id, repository.host)
-        for origin, blob in known:
+        for origin, found in known:
             if origin == repository:
-                if await uploads.exists(self._transport, Access(repository, "pull,push", login), blob.digest):
-                    return SentLayer(blob, "exists")
+                if await uploads.exists(self._transport, Access(repository, "pull,push", login), found.digest):
+                    return SentLayer(found, "exists")
                 self._known.forget(diff_id, repository)
-        for origin, blob in known:
+        for origin, found in known:
             if origin != repository:
                 access = Access(repository, "pull,push", login, (origin,))
-                if await uploads.mount(self._transport, access, blob.digest, origin):
-                    self._known.add(diff_id, repository, blob)
-                    return SentLayer(blob, "mounted", origin.path)
-        blob = await uploads.send_layer(self._transport, Access(repository, "pull,push", login), archive)
-        self._known.add(diff_id, repository, blob)
-        return SentLayer(blob, "sent")
+                if await uploads.mount(self._transport, access, found.digest, origin):
+                    self._known.add(diff_id, repository, found)
+                    return SentLayer(found, "mounted", origin.path)
+        sent = await uploads.send_layer(self._transport, Access(repository, "pull,push", login), blob)
+        self._known.add(diff_id, repository, sent)
+        return SentLayer(sent, "sent")
 
     async def send_image(
         self,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
-from isal import isal_zlib
 from yarl import URL
 
 from zonehost.drivers.registry.manifests import DOCKER_GZIP_LAYER, digest_of
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
 _CHUNK = 5 << 20
 """Bytes that are kept until the registry has them, to be sent again if the connection breaks; some take no less."""
 _TRIES = 5
-_GZIP = 31
-"""zlib's window bits for a gzip stream whose header holds no time: the same layer is the same blob everywhere."""
-_LEVEL = 2
-_BATCH = 1 << 20
 
 
 async def exists(transport: Transport, access: Access, digest: str) -> bool:
@@ -64,36 +59,25 @@ async def send_bytes(transport: Transport, access: Access, data: bytes) -> None:
     await _finish(transport, access, upload.location, digest, data)
 
 
-async def send_layer(transport: Transport, access: Access, archive: Callable[[], AsyncIterator[bytes]]) -> Descriptor:
-    """Compress a layer's archive and send it while it is read; anew where the registry lost the upload."""
+async def send_layer(transport: Transport, access: Access, blob: Callable[[], AsyncIterator[bytes]]) -> Descriptor:
+    """Send a layer in gzip while it is made; anew where the registry lost the upload."""
     for _ in range(_TRIES - 1):
         try:
-            return await _send_whole(transport, access, archive())
+            return await _send_whole(transport, access, blob())
         except _UploadLost:
             continue
     try:
-        return await _send_whole(transport, access, archive())
+        return await _send_whole(transport, access, blob())
     except _UploadLost as error:
         raise Unavailable(str(error)) from error
 
 
-async def _send_whole(transport: Transport, access: Access, archive: AsyncIterator[bytes]) -> Descriptor:
+async def _send_whole(transport: Transport, access: Access, blob: AsyncIterator[bytes]) -> Descriptor:
     upload = await _begin(transport, access)
-    compressor = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP)
     digest = hashlib.sha256()
-    pieces: list[bytes] = []
-    size = 0
-    async for batch in _batches(archive):
-        made = await asyncio.to_thread(_compress, compressor, batch, digest)
-        pieces += made
-        size += sum(map(len, made))
-        if size >= _CHUNK:
-            chunk = b"".join(pieces)
-            pieces, size = [], 0
-            await _send_chunk(transport, access, upload, chunk)
-    tail = compressor.flush()
-    digest.update(tail)
-    await _send_chunk(transport, access, upload, b"".join([*pieces, tail]))
+    async for chunk in _chunks(blob):
+        await asyncio.to_thread(digest.update, chunk)
+        await _send_chunk(transport, access, upload, chunk)
     name = f"sha256:{digest.hexdigest()}"
     await _finish(transport, access, upload.location, name, b"")
     return Descriptor(DOCKER_GZIP_LAYER, name, upload.sent)
@@ -111,25 +95,20 @@ class _Upload:
     sent: int = 0
 
 
-async def _batches(archive: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """The archive in lists of pieces that are worth a thread each."""
-    batch: list[bytes] = []
+async def _chunks(blob: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The blob in chunks as large as a registry takes them; the last may be smaller."""
+    pieces: list[bytes] = []
     size = 0
-    async for part in archive:
-        batch.append(part)
-        size += len(part)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _compress(compressor: isal_zlib.Compress, batch: list[bytes], digest: hashlib._Hash) -> list[bytes]:
-    made: list[bytes] = [data for part in batch if (data := compressor.compress(part))]
-    for data in made:
-        digest.update(data)
-    return made
+    async for piece in blob:
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            chunk = b"".join(pieces)
+            pieces.clear()
+            size = 0
+            yield chunk
+    if pieces:
+        yield b"".join(pieces)
 
 
 async def _begin(transport: Transport, access: Access) -> _Upload:

@@ -25,8 +25,8 @@ class LayerProgress:
         """A new state of the layer."""
         self._tell({"status": words, "progressDetail": {}, "id": self._id})
 
-    async def watch(self, parts: AsyncIterable[bytes], words: str, total: int) -> AsyncGenerator[bytes, None]:
-        """Pass the parts on, telling how many bytes of how many have come, some hundred times at most."""
+    async def watch(self, parts: AsyncIterable[bytes], words: str, total: int = 0) -> AsyncGenerator[bytes, None]:
+        """Pass the parts on, telling how many bytes have come, of how many if that is known."""
         current = told = 0
         step = max(total // _STEPS, _SMALLEST_STEP)
         async for part in parts:
@@ -38,7 +38,14 @@ class LayerProgress:
 
 
 def _bar(words: str, layer: str, current: int, total: int) -> dict[str, Any]:
-    filled = min(current * _WIDTH // total, _WIDTH) if total else _WIDTH
+    if not total:
+        return {
+            "status": words,
+            "progressDetail": {"current": current},
+            "progress": f"{_size(current):>8}",
+            "id": layer,
+        }
+    filled = min(current * _WIDTH // total, _WIDTH)
     arrow = "=" * filled + (">" if filled < _WIDTH else "")
     shown = f"[{arrow:<{_WIDTH}}] {_size(current):>8}/{_size(total)}"
     return {"status": words, "progressDetail": {"current": current, "total": total}, "progress": shown, "id": layer}

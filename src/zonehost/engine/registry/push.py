@@ -82,17 +82,14 @@ async def _layer(
     progress: LayerProgress,
     room: asyncio.Semaphore,
 ) -> Descriptor:
-    layer = host.layers.get(diff_id)
-    total = layer.archive_size if layer is not None else 0
-
-    async def archive() -> AsyncIterator[bytes]:
-        async with aclosing(progress.watch(host.layers.pack(diff_id), "Pushing", total)) as parts:
+    async def blob() -> AsyncIterator[bytes]:
+        async with aclosing(progress.watch(host.layers.compressed(diff_id), "Pushing")) as parts:
             async for part in parts:
                 yield part
 
     progress.status("Preparing")
     async with room:
-        sent = await host.registries.send_layer(repository, diff_id, archive, login)
+        sent = await host.registries.send_layer(repository, diff_id, blob, login)
     failpoint("push.layer")
     words = {"exists": "Layer already exists", "mounted": f"Mounted from {sent.origin}"}
     progress.status(words.get(sent.how, "Pushed"))
