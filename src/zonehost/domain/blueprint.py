@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from zonehost.domain.host_config import ThrottleDevice, Ulimit, WeightDevice
+from zonehost.domain.volume import ImageFile
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,8 @@ class BindMount(msgspec.Struct, frozen=True, kw_only=True):
     recursive_readonly: bool = True
     propagation: str = "rprivate"
     idmapped: bool = True
+    image: ImageFile | None = None
+    """The source is the file system in this file."""
     enclosed: bool = False
     """An idmapped mount also where the zone has the host's ids: through such a mount the kernel lets nobody destroy a
     subvolume of btrfs elsewhere by its number."""

@@ -12,6 +12,7 @@ from zonehost.domain.host_config import HostConfig
 from zonehost.domain.identity import short
 from zonehost.domain.network import Endpoint, PublishedPort
 from zonehost.domain.phase import Phase
+from zonehost.domain.volume import ImageFile
 
 
 class Status(StrEnum):
@@ -45,6 +46,8 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     no_copy: bool = False
     subpath: str = ""
     tmpfs_options: str = ""
+    image: ImageFile | None = None
+    """What the volume is, where it is no dataset."""
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):

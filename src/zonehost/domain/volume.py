@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 import msgspec
 
 from zonehost.domain.phase import Phase
+from zonehost.errors import InvalidParameter, Unsupported
+
+FILE_SYSTEMS: Final = ("ext4", "xfs", "erofs", "squashfs")
+"""What a volume of the type image may hold."""
+
+
+class ImageFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the host with a file system in it, which is mounted for a zone. An empty `fstype` is found out."""
+
+    device: str
+    fstype: str = ""
+    readonly: bool = False
+
+
+def image_file(options: Mapping[str, str] | None) -> ImageFile | None:
+    """The image file that a volume of these options is; None where it is a dataset.
+
+    Raises:
+        InvalidParameter: an option does not fit. Unsupported: it is of another type of Docker's.
+    """
+    kind = (options or {}).get("type")
+    if options is None or kind is None:
+        return None
+    if kind != "image":
+        raise Unsupported(f'volume option type: "{kind}" is not supported, only image')
+    for option in options:
+        if option not in ("type", "device", "fstype", "ro"):
+            raise InvalidParameter(f"volume option {option}: not with type=image")
+    device, fstype = options.get("device", ""), options.get("fstype", "")
+    if not device.startswith("/"):
+        raise InvalidParameter(f'volume option device: "{device}" is no absolute path')
+    if fstype not in ("", *FILE_SYSTEMS):
+        raise InvalidParameter(f'volume option fstype: "{fstype}" is none of {", ".join(FILE_SYSTEMS)}')
+    if options.get("ro", "") not in ("", "true", "false"):
+        raise InvalidParameter(f'volume option ro: "{options["ro"]}" is neither true nor false')
+    return ImageFile(device=device, fstype=fstype, readonly=options.get("ro", "false") != "false")
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.domain.blueprint import BindMount, ImageMount
-from zonehost.errors import NotFound
-from zonehost.linux import mounts, namespaces, overlay, pidfd
+from zonehost.domain.volume import ImageFile
+from zonehost.errors import InvalidParameter, NotFound
+from zonehost.linux import loop_image, mounts, namespaces, overlay, pidfd
 from zonehost.linux.openat import IN_ROOT, NO_MAGICLINKS, open_below
 from zonehost.linux.scratch import privately
 from zonehost.ports.files import ZoneTree
@@ -101,8 +102,12 @@ def _layers(layers: tuple[str, ...], stage: str, name: str) -> int:
 
 def _place(root: int, mount: BindMount | ImageMount, stage: str) -> None:
     if isinstance(mount, BindMount):
-        base = os.open(mount.source, os.O_PATH | os.O_CLOEXEC)
-        clone = _below(base, mount.subpath, recursive=mount.recursive)
+        if mount.image is None:
+            base = os.open(mount.source, os.O_PATH | os.O_CLOEXEC)
+            clone = _below(base, mount.subpath, recursive=mount.recursive)
+        else:
+            base = _image(mount.image)
+            clone = os.dup(base)
         mounts.change(clone, propagation=mounts.PRIVATE, recursive=True)
         if mount.readonly:
             mounts.change(clone, add=mounts.RDONLY, recursive=mount.recursive_readonly)
@@ -115,6 +120,13 @@ def _place(root: int, mount: BindMount | ImageMount, stage: str) -> None:
     mounts.place(clone, "", at=place)
     os.close(place)
     os.close(clone)
+
+
+def _image(image: ImageFile) -> int:
+    try:
+        return loop_image.mount(Path(image.device), image.fstype, readonly=image.readonly)
+    except (loop_image.NotAnImage, loop_image.ImageInUse) as error:
+        raise InvalidParameter(f"the image {image.device} cannot be mounted: {error}") from error
 
 
 def _below(base: int, subpath: str, *, recursive: bool = False) -> int:

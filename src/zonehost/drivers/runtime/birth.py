@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
 import msgspec
 
-from zonehost.domain.blueprint import Blueprint
+from zonehost.domain.blueprint import BindMount, Blueprint
 from zonehost.drivers.runtime import belonging, conmon, seccomp_program, spec
 from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
@@ -51,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The zone's group in it."""
     hybrid: bool
     """Whether v1 hierarchies hold the controllers."""
+    images: int = 0
+    """How many mounts of image files come with it."""
 
 
 msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has to find out what a Plan is
@@ -59,22 +62,24 @@ msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has 
 def run(arguments: Any, fds: Sequence[int]) -> int:
     """Build the zone and exec its keeper; return only when that failed.
 
-    The descriptors: where to report; the writing end of the zone's input, if the keeper shall hold it.
+    The descriptors: where to report; the mounts of image files; the writing end of the zone's input, if the keeper
+    shall hold it.
     """
     report = socket.socket(fileno=fds[0])
     try:
         plan = msgspec.convert(arguments, Plan)
-        _Birth(plan, report, fds[1:]).go()
+        _Birth(plan, report, fds[1 : 1 + plan.images], fds[1 + plan.images :]).go()
     except (ZonehostError, OSError) as error:
         say_error(report, error)
     return 1
 
 
 class _Birth:
-    def __init__(self, plan: Plan, report: socket.socket, held: Sequence[int]) -> None:
+    def __init__(self, plan: Plan, report: socket.socket, images: Sequence[int], held: Sequence[int]) -> None:
         self._plan = plan
         self._blueprint = plan.blueprint
         self._report = report
+        self._images = images
         self._inherited = [report.fileno(), *held]
         self._input = held[0] if held else -1
 
@@ -82,7 +87,10 @@ class _Birth:
         plan, blueprint = self._plan, self._blueprint
         make_room(blueprint.process)
         devices = passed(blueprint)
-        binds = clone_binds(blueprint.binds, apart=belonging.has_own_ids(blueprint.namespaces, plan.neighbours))
+        apart = belonging.has_own_ids(blueprint.namespaces, plan.neighbours)
+        binds = [
+            (_found(bind, clone), clone) for bind, clone in clone_binds(blueprint.binds, self._images, apart=apart)
+        ]
         blueprint = msgspec.structs.replace(blueprint, binds=tuple(bind for bind, _ in binds))
         shm = self._clone_shm()
         namespaces.unshare(namespaces.NEWNS)
@@ -208,3 +216,9 @@ def make_folders(root: int, path: str) -> None:
                 raise InvalidParameter(f"Cannot mkdir: {path} is not a directory") from error
             finally:
                 os.close(above)
+
+
+def _found(bind: BindMount, clone: int) -> BindMount:
+    """The bind, not recursive if it is of a file: crun 1.8 would open that as a folder to make it recursively `ro`."""
+    whole = bind.recursive and stat.S_ISDIR(os.fstat(clone).st_mode)
+    return msgspec.structs.replace(bind, recursive=whole)

@@ -15,6 +15,7 @@ import msgspec
 from zonehost.domain.blueprint import Blueprint
 from zonehost.drivers.runtime.birth import Plan
 from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
+from zonehost.drivers.runtime.image_mounts import mount_images
 from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.jobs import admit, failure, hear
 from zonehost.drivers.runtime.living import Zone
@@ -62,20 +63,29 @@ class Nursery:
             group=group.part(Part.ZONE),
             hybrid=bool(self._hierarchies.legacy),
         )
-        zone = await self._with_input(plan, folder, group, plumb)
+        images = await mount_images(self._forks, blueprint.binds)
+        try:
+            plan = msgspec.structs.replace(plan, images=len(images))
+            zone = await self._with_input(plan, images, folder, group, plumb)
+        finally:
+            for mounted in images:
+                os.close(mounted)
         zone.size = blueprint.process.console_size
         zone.settling = asyncio.ensure_future(_settle(group, zone.record.keeper))
         return zone
 
-    async def _with_input(self, plan: Plan, folder: ZoneFolder, group: Group, plumb: Plumb | None) -> Zone:
+    async def _with_input(
+        self, plan: Plan, images: list[int], folder: ZoneFolder, group: Group, plumb: Plumb | None
+    ) -> Zone:
         """The zone, with a pipe as its standard input if it has one; the keeper has it too if it outlives clients."""
         blueprint = plan.blueprint
         if blueprint.process.tty or not blueprint.stdin:
-            return await self._raise(plan, [], folder, group, plumb)
+            return await self._raise(plan, images, folder, group, plumb)
         reader, writer = pipe()
         try:
             piped = msgspec.structs.replace(plan, stdin=f"/proc/{os.getpid()}/fd/{reader}")
-            zone = await self._raise(piped, [] if blueprint.stdin_once else [writer], folder, group, plumb)
+            held = images if blueprint.stdin_once else [*images, writer]
+            zone = await self._raise(piped, held, folder, group, plumb)
         except BaseException:
             os.close(writer)
             raise

@@ -24,20 +24,23 @@ from zonehost.linux.openat import IN_ROOT, open_below
 _NOT_IDMAPPABLE = (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
 
 
-def clone_binds(binds: Sequence[BindMount], *, apart: bool) -> list[tuple[BindMount, int]]:
+def clone_binds(binds: Sequence[BindMount], images: Sequence[int], *, apart: bool) -> list[tuple[BindMount, int]]:
     """The binds with detached copies of what they name, made while this is still the host's mount namespace.
 
     Only so can a mount inside a bind with shared propagation reach the host. `apart` makes each mount inside a
     recursive bind a bind of its own: crun 1.8 takes none of them into a user namespace, and each can be idmapped by
-    itself.
+    itself. `images` are the mounts of those that are image files.
 
     Raises:
         InvalidParameter: a source does not exist, in Docker's words.
     """
     clones: list[tuple[BindMount, int]] = []
+    mounted = iter(images)
     for bind in binds:
         try:
-            if bind.subpath:
+            if bind.image is not None:
+                clones.append((bind, next(mounted)))
+            elif bind.subpath:
                 clones.append((bind, _clone_below(bind)))
             else:
                 clones.append((bind, mounts.clone(bind.source, recursive=bind.recursive and not apart)))
@@ -46,7 +49,7 @@ def clone_binds(binds: Sequence[BindMount], *, apart: bool) -> list[tuple[BindMo
             raise InvalidParameter(
                 f'invalid mount config for type "bind": bind source path does not exist: {missing}'
             ) from error
-        if apart and bind.recursive and not bind.subpath:
+        if apart and bind.recursive and not bind.subpath and bind.image is None:
             clones += _clones_inside(bind)
     return clones
 

@@ -177,13 +177,14 @@ def _process(host: Host, record: Container, *, no_new_privileges: bool) -> Proce
 
 def _bind(point: MountPoint, *, enclosed: bool) -> BindMount:
     return BindMount(
-        source=point.source,
+        source=point.image.device if point.image is not None else point.source,
         destination=point.destination,
+        image=point.image,
         readonly=not point.writable,
         recursive=point.recursive,
         recursive_readonly=point.recursive_readonly,
         propagation=point.propagation or "rprivate",
-        enclosed=enclosed and point.type == "volume",
+        enclosed=enclosed and point.type == "volume" and point.image is None,
         subpath=point.subpath,
     )
 

@@ -26,8 +26,8 @@ from zonehost.ports.records import Put
 async def clone(host: Host, reference: str, name: str) -> Container:
     """Make a container of that name from `ZONE` as it is now, running or not, or from `ZONE@SNAPSHOT`.
 
-    It gets copies of all the zone's volumes: of an anonymous one another anonymous one, of one called `data` one
-    called `NAME-data`. It is not started.
+    It gets copies of all the zone's volumes that are datasets: of an anonymous one another anonymous one, of one called
+    `data` one called `NAME-data`. It is not started.
 
     Raises:
         NotFound: there is no such container or snapshot. Conflict: the name, or one of a volume, is taken.
@@ -81,7 +81,7 @@ def _copies(host: Host, before: Container, name: str, snapshot: Snapshot | None)
     """By the name of each volume of the zone, its copy to be."""
     copies: dict[str, Volume] = {}
     for point in before.mounts:
-        if point.type != "volume" or point.name in copies:
+        if point.type != "volume" or point.image is not None or point.name in copies:
             continue
         copy = new_id() if point.anonymous else f"{name}-{point.name}"
         if host.volumes.get(copy) is not None:
@@ -118,8 +118,8 @@ def _cloned(before: Container, name: str, copies: dict[str, Volume], origin: str
 
 
 def moved(host: Host, point: MountPoint, copies: Mapping[str, Volume]) -> MountPoint:
-    """The mount point with the copy of its volume in it."""
-    if point.type != "volume":
+    """The mount point with the copy of its volume in it; an image file is shared."""
+    if point.type != "volume" or point.image is not None:
         return point
     copy = copies[point.name].name
     return msgspec.structs.replace(point, name=copy, source=host.storage.volume_path(copy), no_copy=True)

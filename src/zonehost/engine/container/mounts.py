@@ -19,10 +19,10 @@ from zonehost.domain.mount_spec import (
     parse_volumes_from,
 )
 from zonehost.domain.phase import Phase
-from zonehost.domain.volume import Volume
+from zonehost.domain.volume import Volume, image_file
 from zonehost.engine.host import Host
 from zonehost.engine.volume.origin import with_origin
-from zonehost.errors import Conflict, InvalidParameter, NotFound
+from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.machine import PathKind
 
 
@@ -94,9 +94,13 @@ def _with_volumes(host: Host, planned: dict[str, MountAsk]) -> MountPlan:
         point = ask.point
         if point.type == "volume":
             point = msgspec.structs.replace(point, name=point.name or new_id())
-            if point.name not in new and (volume := _new_volume(host, point, ask.volume)) is not None:
-                new[point.name] = volume
-            point = msgspec.structs.replace(point, source=host.storage.volume_path(point.name))
+            if point.name not in new and (made := _new_volume(host, point, ask.volume)) is not None:
+                new[point.name] = made
+            volume = new.get(point.name) or host.volumes.find(point.name)
+            image = image_file(volume.options)
+            if image is not None and point.subpath:
+                raise Unsupported(f"mount {destination}: a subpath of volume {volume.name}, which is an image file")
+            point = msgspec.structs.replace(point, source=host.storage.volume_path(point.name), image=image)
         elif point.type == "image":
             point = msgspec.structs.replace(point, source=host.images.find(point.source).id)
         points.append(point)

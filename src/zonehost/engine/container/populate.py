@@ -10,7 +10,11 @@ from zonehost.ports.files import ZoneTree
 
 async def populate_volumes(host: Host, record: Container) -> None:
     """Fill the empty volumes of a container that is being made."""
-    wanted = [point for point in record.mounts if point.type == "volume" and not point.no_copy and not point.subpath]
+    wanted = [
+        point
+        for point in record.mounts
+        if point.type == "volume" and point.image is None and not point.no_copy and not point.subpath
+    ]
     if not wanted or not record.layers:
         return
     tree = ZoneTree(zone=record.id, pid=0, root=root_of(host, record))

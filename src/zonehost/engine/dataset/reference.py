@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zonehost.domain.snapshot import Dataset, Snapshot
+from zonehost.domain.volume import image_file
 from zonehost.engine.host import Host
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.snapshots import Snapshots
@@ -20,14 +21,22 @@ def find_dataset(host: Host, ref: str) -> Dataset:
     """The container, by name or id, or else the volume of that name.
 
     Raises:
-        NotFound: there is neither.
+        NotFound: there is neither. Unsupported: the volume is an image file.
     """
     try:
         return Dataset("zone", host.containers.find(ref).id)
     except NotFound:
         if host.volumes.get(ref) is None:
             raise NotFound(f"no such container or volume: {ref}") from None
-    return Dataset("volume", host.volumes.find(ref).name)
+    return volume_dataset(host, ref)
+
+
+def volume_dataset(host: Host, name: str) -> Dataset:
+    """The volume of that name. Raises NotFound if there is none, Unsupported if it is an image file."""
+    volume = host.volumes.find(name)
+    if image_file(volume.options) is not None:
+        raise Unsupported(f"volume {name} is an image file and no dataset: it has no snapshots")
+    return Dataset("volume", name)
 
 
 def find_snapshot(host: Host, reference: str) -> Snapshot:
@@ -43,11 +52,12 @@ def find_snapshot(host: Host, reference: str) -> Snapshot:
 
 
 def with_volumes(host: Host, dataset: Dataset) -> tuple[Dataset, ...]:
-    """The dataset, and if it is a zone the volumes that are mounted in it."""
+    """The dataset, and if it is a zone the volumes that are mounted in it; image files are no datasets."""
     zone = host.containers.get(dataset.name) if dataset.kind == "zone" else None
     if zone is None:
         return (dataset,)
-    names = {point.name: None for point in zone.record.mounts if point.type == "volume"}
+    mounts = zone.record.mounts
+    names = {point.name: None for point in mounts if point.type == "volume" and point.image is None}
     return (dataset, *(Dataset("volume", name) for name in names))
 
 

@@ -14,7 +14,7 @@ from zonehost.engine.dataset.frames import MAGIC, Kind, data_frames, frame
 from zonehost.engine.dataset.reference import find_dataset, shown, snapshotter, split
 from zonehost.engine.dataset.snapshot import take
 from zonehost.engine.host import Host
-from zonehost.errors import Conflict
+from zonehost.errors import Conflict, Unsupported
 from zonehost.ports.snapshots import Snapshots
 
 _SECOND = 1_000_000_000
@@ -27,11 +27,12 @@ async def send(host: Host, reference: str, *, base: str = "", layers: bool = Fal
 
     Raises:
         NotFound: there is no such thing. Conflict: the base has other volumes than the snapshot.
-        Unsupported: the storage driver has no snapshots.
+        Unsupported: the storage driver has no snapshots, or a volume is an image file.
     """
     port = snapshotter(host, "send")
     ref, name = split(reference)
     of = find_dataset(host, ref)
+    _check_images(host, of)
     earlier = host.snapshots.find(of, base) if base else None
     if not name:
         now = host.clock.now()
@@ -41,6 +42,13 @@ async def send(host: Host, reference: str, *, base: str = "", layers: bool = Fal
     if earlier is not None and earlier.datasets != snapshot.datasets:
         raise Conflict(f"the volumes of {ref} are not those of snapshot {base}: send it whole")
     return _stream(host, port, _head(host, of, snapshot, earlier, layers=layers), snapshot, earlier)
+
+
+def _check_images(host: Host, of: Dataset) -> None:
+    zone = host.containers.get(of.name) if of.kind == "zone" else None
+    for point in zone.record.mounts if zone is not None else ():
+        if point.image is not None:
+            raise Unsupported(f"send: volume {point.name} is an image file, and no part of a snapshot")
 
 
 def _head(host: Host, of: Dataset, snapshot: Snapshot, earlier: Snapshot | None, *, layers: bool) -> Head:

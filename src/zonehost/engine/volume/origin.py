@@ -14,11 +14,12 @@ from zonehost.domain.identity import new_id
 from zonehost.domain.image import Image
 from zonehost.domain.log_config import parse_size
 from zonehost.domain.snapshot import Dataset
-from zonehost.domain.volume import Volume
-from zonehost.engine.dataset.reference import check_whole, snapshotter, split
+from zonehost.domain.volume import Volume, image_file
+from zonehost.engine.dataset.reference import check_whole, snapshotter, split, volume_dataset
 from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter
 from zonehost.ports.files import ZoneTree
+from zonehost.ports.machine import PathKind
 from zonehost.ports.snapshots import Snapshots
 
 
@@ -30,6 +31,7 @@ def with_origin(host: Host, volume: Volume) -> Volume:
         Unsupported: the storage driver has no clones.
     """
     options = volume.options or {}
+    image_file(options)
     if "from" in options and "from-image" in options:
         raise InvalidParameter(f"create {volume.name}: of the options from and from-image only one can be given")
     if "from-image" in options:
@@ -39,7 +41,7 @@ def with_origin(host: Host, volume: Volume) -> Volume:
         return volume
     snapshotter(host, "volume option from")
     name, snapshot = split(options["from"])
-    source = Dataset("volume", host.volumes.find(name).name)
+    source = volume_dataset(host, name)
     return msgspec.structs.replace(volume, origin=host.snapshots.find(source, snapshot).id if snapshot else "")
 
 
@@ -50,6 +52,11 @@ async def make_dataset(host: Host, volume: Volume, zone: str = "") -> None:
         InvalidParameter, NotFound, Unsupported: an option cannot be obeyed.
     """
     options = dict(volume.options or {})
+    file = image_file(options)
+    if file is not None:
+        if await host.machine.kind(file.device) is not PathKind.FILE:
+            raise InvalidParameter(f"volume option device: {file.device} is no file of this host")
+        options = {}
     source, image = options.pop("from", ""), options.pop("from-image", "")
     if not source and not image:
         await host.storage.create_volume(volume.name, options=options, zone=zone)
