@@ -231,6 +231,9 @@ class TaskRuntime:
         found = self._running(zone)
         return ProcessTable(("PID", "CMD"), ((str(found.pid), " ".join(found.process.asked.args)),))
 
+    async def holdup(self, zone: str) -> str:
+        return "process 7 in state D, in request_wait_answer"
+
     async def sample(self, zone: str) -> Sample:
         self._running(zone)
         return replace(SAMPLE, time=self._clock.now())

@@ -146,6 +146,9 @@ class Runtime(Protocol):
     async def top(self, zone: str, ps_args: str) -> ProcessTable:
         """The zone's processes as ps(1) shows them."""
 
+    async def holdup(self, zone: str) -> str:
+        """What keeps a zone that was killed from ending: its processes, and where in the kernel each of them waits."""
+
     async def sample(self, zone: str) -> Sample:
         """Its counters now."""
 

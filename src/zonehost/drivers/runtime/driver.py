@@ -24,7 +24,7 @@ from zonehost.drivers.runtime.limits import bound
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.nursery import Nursery
 from zonehost.drivers.runtime.processes import check_arguments, cut_down
-from zonehost.drivers.runtime.removal import remove
+from zonehost.drivers.runtime.removal import remove, stuck
 from zonehost.drivers.runtime.sampling import sample
 from zonehost.errors import Blocked, Conflict, InvalidParameter, SystemFailure
 from zonehost.linux import pidfd
@@ -59,9 +59,8 @@ class ZoneRuntime:
         self._root.make()
         for folder in (machine, f"{machine}/stage"):
             Path(folder).mkdir(mode=0o711, parents=True, exist_ok=True)
-        hidden = hierarchies.unified if hierarchies.legacy else ""
         self._nursery = Nursery(forks, self._root, machine, hierarchies)
-        self._executions = Executions(forks, self._root.crun, hidden)
+        self._executions = Executions(forks)
         self._devices = DeviceFilter()
         self._endings = Endings()
         self._zones: dict[str, Zone] = {}
@@ -172,6 +171,10 @@ class ZoneRuntime:
         with open(read, encoding="utf-8", errors="replace") as output:
             text = await asyncio.to_thread(output.read)
         return await child.exited, text
+
+    async def holdup(self, zone: str) -> str:
+        """As in the port."""
+        return stuck(self._group(zone))
 
     async def sample(self, zone: str) -> Sample:
         """As in the port."""

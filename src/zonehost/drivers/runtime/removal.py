@@ -35,7 +35,7 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
         async with asyncio.timeout(_PATIENCE):
             await group.emptied()
     except TimeoutError as error:
-        raise Blocked(f"container {folder.zone} cannot be removed: {_stuck(group)}") from error
+        raise Blocked(f"container {folder.zone} cannot be removed: {stuck(group)}") from error
     if zone is not None:
         await zone.over.wait()  # its end is told from what is about to be swept
     await asyncio.to_thread(_sweep, folder, group)
@@ -46,7 +46,7 @@ def _sweep(folder: ZoneFolder, group: Group) -> None:
     folder.remove()
 
 
-def _stuck(group: Group) -> str:
+def stuck(group: Group) -> str:
     """Which processes are left, in what state, and where in the kernel each of them waits (proc(5))."""
     found = []
     for pid in (*group.pids(Part.ZONE), *group.pids(Part.KEEPER)):

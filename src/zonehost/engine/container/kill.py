@@ -59,7 +59,7 @@ async def end(host: Host, zone: Zone) -> None:
     """End a container with SIGKILL and wait for it.
 
     Raises:
-        Blocked: it does not end.
+        Blocked: it does not end; the state says so too, until it does.
     """
     if not zone.record.state.running:
         return
@@ -71,7 +71,10 @@ async def end(host: Host, zone: Zone) -> None:
     finally:
         late.cancel()
     if not ended.done():
-        raise Blocked(f"container {zone.id} did not end within {KILL_PATIENCE:g}s of SIGKILL")
+        why = f"did not end within {KILL_PATIENCE:g}s of SIGKILL: {await host.runtime.holdup(zone.id)}"
+        state = msgspec.structs.replace(zone.record.state, blocked=why)
+        await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
+        raise Blocked(f"container {zone.id} {why}")
 
 
 def stop_signal(zone: Zone) -> int:
