@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -85,9 +85,15 @@ async def _layer(host: Host, zone: Zone, *, pause: bool) -> Layer:
             raise Conflict(f"cannot commit container {zone.id}: it is being removed")
         if pause and zone.record.state.status is Status.RUNNING:
             await host.runtime.pause(zone.id)
-            after.push_async_callback(host.runtime.resume, zone.id)
+            after.push_async_callback(_resume, host, zone)
             failpoint("commit.paused")
         return await host.layers.commit(f"{host.storage.zone_path(zone.id)}/root/upper")
+
+
+async def _resume(host: Host, zone: Zone) -> None:
+    """A zone that ended meanwhile needs not go on."""
+    with suppress(Conflict):
+        await host.runtime.resume(zone.id)
 
 
 def _document(host: Host, record: Container, config: Config, layer: Layer, request: CommitRequest) -> ImageConfig:
