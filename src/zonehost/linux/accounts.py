@@ -79,10 +79,13 @@ def _lines(root: int, path: bytes, fields: int) -> Iterator[list[str]]:
     """The well-formed lines, split; none if the file is missing or no regular file."""
     with suppress(OSError):
         fd = open_below(root, path, os.O_RDONLY | os.O_NONBLOCK, IN_ROOT)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
                 return
-            text = file.read(_MOST).decode(errors="replace")
+            text = os.read(fd, min(status.st_size, _MOST)).decode(errors="replace")
+        finally:
+            os.close(fd)
         for line in text.splitlines():
             parts = line.strip().split(":")
             numbers = parts[2:4] if fields > 4 else parts[2:3]

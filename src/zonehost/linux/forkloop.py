@@ -4,8 +4,8 @@ It must stay small and quick to start, so it knows nothing of asyncio. A job is 
 gets its arguments and its file descriptors, and its result is the child's exit status.
 
 Messages on the socket, one a packet, are in `REQUEST` and `NOTICE`. A request carries a memfd of JSON, the directory
-of a cgroup if the child shall be born in one, and then the job's own descriptors; the notice that a child was forked
-carries its pidfd (pidfd_open(2)).
+of a cgroup if the child shall be born in one, a process (pidfd_open(2)) if it shall be born in that one's pid
+namespace, and then the job's own descriptors; the notice that a child was forked carries its pidfd.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ import traceback
 from collections.abc import Sequence
 from typing import Final
 
-from zonehost.linux import libc
+from zonehost.linux import ancillary, libc, namespaces
 from zonehost.linux.cgroup_fork import fork_into
 
-REQUEST: Final = struct.Struct("=I?")
-"""The number of the job, and whether a cgroup is among the descriptors."""
+REQUEST: Final = struct.Struct("=I??")
+"""The number of the job, and whether a cgroup and a process are among the descriptors."""
 NOTICE: Final = struct.Struct("=BIii")
 """Kind, number of the job, pid, and the status (wait(2)) or the error number."""
 FORKED, EXITED, REFUSED = 1, 2, 3
 MAX_FDS: Final = 250
 """Descriptors that one packet may carry, a little under the kernel's SCM_MAX_FD of 253 (unix(7))."""
+_DESCRIPTORS: Final = 1 << 30
+"""More than a process can have (/proc/sys/fs/nr_open)."""
 CRASHED: Final = 70
 """The exit status of a job that ended in an exception; the traceback is on standard error."""
 
@@ -67,6 +69,7 @@ class _Server:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._jobs: dict[int, int] = {}
+        self._pids = namespaces.open_of(os.getpid(), "pid")
         self._wake, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
@@ -85,22 +88,23 @@ class _Server:
                 return
 
     def _accept(self) -> bool:
-        data, received, _, _ = socket.recv_fds(self._connection, REQUEST.size, MAX_FDS + 1, socket.MSG_CMSG_CLOEXEC)
+        data, received = ancillary.receive(self._connection, REQUEST.size, MAX_FDS + 3)
         if not data:
             return False
-        job, grouped = REQUEST.unpack(data)
+        job, grouped, beside = REQUEST.unpack(data)
         try:
             fds = list(received)
             cgroup = fds.pop(1) if grouped else None
-            self._fork(job, fds, cgroup)
+            process = fds.pop(1) if beside else None
+            self._fork(job, fds, cgroup, process)
         finally:
             for fd in received:
                 os.close(fd)
         return True
 
-    def _fork(self, job: int, fds: list[int], cgroup: int | None) -> None:
+    def _fork(self, job: int, fds: list[int], cgroup: int | None, process: int | None) -> None:
         try:
-            pid = os.fork() if cgroup is None else fork_into(cgroup)
+            pid = self._bear(cgroup, process)
         except OSError as error:
             self._connection.send(NOTICE.pack(REFUSED, job, 0, error.errno or 0))
             return
@@ -108,13 +112,27 @@ class _Server:
             self._connection.close()
             os.close(self._wake)
             os.close(self._woken)
-            if cgroup is not None:
-                os.close(cgroup)
+            os.close(self._pids)
+            for fd in (cgroup, process):
+                if fd is not None:
+                    os.close(fd)
             _become_job(fds)
         self._jobs[pid] = job
         pidfd = os.pidfd_open(pid)
         socket.send_fds(self._connection, [NOTICE.pack(FORKED, job, pid, 0)], [pidfd])
         os.close(pidfd)
+
+    def _bear(self, cgroup: int | None, process: int | None) -> int:
+        """As os.fork(), in the cgroup and in the pid namespace of the process (setns(2), CLONE_NEWPID)."""
+        pid = -1
+        if process is not None:
+            namespaces.enter(process, namespaces.NEWPID)
+        try:
+            pid = os.fork() if cgroup is None else fork_into(cgroup)
+        finally:
+            if process is not None and pid != 0:
+                namespaces.enter(self._pids, namespaces.NEWPID)
+        return pid
 
     def _reap(self) -> None:
         """Report every child that has ended; orphans that came to this subreaper have no job, and are only buried."""
@@ -134,6 +152,9 @@ def main(fd: int, preload: Sequence[str]) -> None:
     """Serve on the socket until the client closes it, then end every job that has not left the process group."""
     libc.prctl(libc.PR_SET_NAME, b"zonehost-fork\0")
     libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+    _forget_signals()
+    os.closerange(3, fd)  # what whoever started the daemon left open is nobody's here
+    os.closerange(fd + 1, _DESCRIPTORS)
     for module in preload:
         importlib.import_module(module)
     gc.collect()
@@ -147,6 +168,16 @@ def main(fd: int, preload: Sequence[str]) -> None:
         pass
     finally:
         os.killpg(0, signal.SIGKILL)
+
+
+def _forget_signals() -> None:
+    """Let no job begin with a signal ignored or blocked because whoever started the daemon did so (signal(7)).
+
+    SIGPIPE is an error of the call here; a job that runs a program gives it back.
+    """
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def command(fd: int, preload: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from zonehost.errors import SystemFailure, Unavailable
-from zonehost.linux import libc, pidfd
+from zonehost.linux import ancillary, libc, mounts, pidfd
 from zonehost.linux.forkloop import EXITED, FORKED, MAX_FDS, NOTICE, REQUEST, command
 
 
@@ -80,14 +80,27 @@ class ForkServer:
             ours.setblocking(False)
             theirs.set_inheritable(True)
             argv = command(theirs.fileno(), self._preload)
-            self._pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True)
+            program = _read_only(argv[0])
+            try:
+                self._pid = os.posix_spawn(f"/proc/self/fd/{program}", argv, os.environ, setsid=True)
+            finally:
+                os.close(program)
         self._connection = ours
         asyncio.get_running_loop().add_reader(ours, self._receive)
 
-    async def fork(self, target: str, arguments: Any, fds: Sequence[int] = (), *, cgroup: int | None = None) -> Child:
+    async def fork(
+        self,
+        target: str,
+        arguments: Any,
+        fds: Sequence[int] = (),
+        *,
+        cgroup: int | None = None,
+        beside: int | None = None,
+    ) -> Child:
         """Run `target` in a new process, with the arguments (sent as JSON) and duplicates of the descriptors.
 
-        With the descriptor of a v2 cgroup's directory, the process is born a member of it.
+        With the descriptor of a v2 cgroup's directory, the process is born a member of it; with the pidfd of a process,
+        it is born in the pid namespace of that.
 
         Raises:
             Unavailable: the server died over this request; whether the job began is not known, and it will get no more.
@@ -103,8 +116,9 @@ class ForkServer:
         memfd = os.memfd_create("job")
         os.write(memfd, text)
         os.lseek(memfd, 0, os.SEEK_SET)
-        group = () if cgroup is None else (cgroup,)
-        self._unsent.append((REQUEST.pack(self._number, cgroup is not None), [memfd, *map(os.dup, (*group, *fds))]))
+        birth = [fd for fd in (cgroup, beside) if fd is not None]
+        request = REQUEST.pack(self._number, cgroup is not None, beside is not None)
+        self._unsent.append((request, [memfd, *map(os.dup, (*birth, *fds))]))
         self._send()
         return await asyncio.shield(job.forked)
 
@@ -141,7 +155,7 @@ class ForkServer:
         assert self._connection is not None
         while True:
             try:
-                data, fds, _, _ = socket.recv_fds(self._connection, NOTICE.size, 1, socket.MSG_CMSG_CLOEXEC)
+                data, fds = ancillary.receive(self._connection, NOTICE.size, 1)
             except BlockingIOError:
                 return
             except ConnectionResetError:
@@ -204,3 +218,14 @@ class ForkServer:
             child.exited.exception()  # retrieved: nobody need wait for it
         else:
             self._ended(number, result.si_status if result.si_code == os.CLD_EXITED else -result.si_status)
+
+
+def _read_only(program: str) -> int:
+    """The program on a read-only mount of its own, in no mount namespace, that lives as long as a process runs it.
+
+    A job that enters a zone may be made to run this program again there, and the zone then has a way to its file
+    (`/proc/PID/exe`, CVE-2019-5736): it cannot be written by that way.
+    """
+    fd = mounts.clone(program)
+    mounts.change(fd, add=mounts.RDONLY)
+    return fd

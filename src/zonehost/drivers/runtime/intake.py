@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Final
 
+from zonehost.linux import ancillary
 from zonehost.ports.streams import Stream
 
 Chunk = tuple[Stream, bytes]
@@ -151,8 +152,7 @@ def next_packet(connection: socket.socket, size: int, fds: int = 0) -> tuple[byt
     """
     for _ in range(2):
         with suppress(ConnectionResetError):
-            data, received, _, _ = socket.recv_fds(connection, size, fds, socket.MSG_CMSG_CLOEXEC)
-            return data, received
+            return ancillary.receive(connection, size, fds)
     return b"", []
 
 
