@@ -1,24 +1,38 @@
-"""The launcher's job that starts a further process in a zone: it becomes `crun exec`, which waits for the process."""
+"""The launcher's job that becomes a further process of a zone.
+
+It is born in the zone's cgroup and pid namespace, a child of the launcher, which reports how it ended: no waiter stands
+between. It joins the zone's other namespaces, gives up what the zone may not have, and runs the program.
+
+From the moment it is in the zone's mount namespace, every path is the zone's: nothing may be imported any more. A zone
+that makes it run this process's own program again (`#!/proc/self/exe`, CVE-2019-5736) gets it from a read-only mount
+(`linux.forkserver`).
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import socket
 import stat
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from zonehost.domain.blueprint import ExecPlan
-from zonehost.drivers.runtime.conmon import CRUN
-from zonehost.drivers.runtime.report import say_error
-from zonehost.drivers.runtime.spec_process import process
-from zonehost.drivers.runtime.spec_rlimits import make_room
-from zonehost.drivers.runtime.staging import protect
+from zonehost.domain.security import ALL_CAPABILITIES
+from zonehost.drivers.runtime import seccomp_program
+from zonehost.drivers.runtime.programs import run_program
+from zonehost.drivers.runtime.report import Said, say_error
+from zonehost.drivers.runtime.spec_process import environment, within_bounds
+from zonehost.drivers.runtime.spec_rlimits import impose
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import accounts, idmap, mounts, namespaces
+from zonehost.linux import accounts, credentials, idmap, namespaces, terminal
 from zonehost.linux.accounts import Account
+
+_SHARED: Final = namespaces.NEWNS | namespaces.NEWNET | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWCGROUP
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,45 +43,69 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The zone's first process."""
     first_id: int
     """The host's id of the zone's root; 0 if the zone has the host's ids."""
-    crun_root: str
-    console: str
-    hidden: str
-    """The v2 tree of a hybrid machine, which crun must not see."""
+    config: str
+    """The path of the zone's OCI configuration, which has its filter of system calls."""
 
 
-msgspec.json.Decoder(Task)  # made here, in the fork server, so that no job has to find out what a Task is
+class _Config(msgspec.Struct, frozen=True):
+    annotations: dict[str, str] = {}
+
+
+msgspec.json.Decoder(Task)  # made here, in the fork server, so that no job has to find out what these are
+_CONFIG: Final = msgspec.json.Decoder(_Config)
 
 
 def run(arguments: Any, fds: Sequence[int]) -> int:
-    """Start the process and exec its waiter; return only when that failed.
+    """Become the process; return only when that failed.
 
-    The descriptors: where to report; a pipe for the pid; the three standard streams; with a terminal, the folder in
-    which a socket of the task's name waits for its master side.
+    The descriptors: where to report, closed when the program runs; a pidfd of the zone's first process; the three
+    standard streams, or none where there shall be a terminal, whose master side is reported.
     """
-    report, pid_pipe, *streams = fds
-    daemon = socket.socket(fileno=report)
+    credentials.hide()
+    daemon = socket.socket(fileno=fds[0])
     try:
-        task = msgspec.convert(arguments, Task)
-        account = _account(task)
-        for number, fd in enumerate(streams[:3]):
-            if stat.S_ISFIFO(os.fstat(fd).st_mode):  # so that the process can open /dev/stdout and the like
-                os.fchown(fd, task.first_id + account.uid, -1)
-            os.dup2(fd, number)
-        os.setsid()
-        argv = [CRUN, "--cgroup-manager=disabled", f"--root={task.crun_root}", "exec"]
-        argv += [f"--process={_process_file(task, account)}", f"--pid-file={_path(pid_pipe)}"]
-        if task.plan.process.tty:
-            argv.append(f"--console-socket={_path(streams[3])}/{task.console}")
-        namespaces.unshare(namespaces.NEWNS)
-        mounts.propagate("/", mounts.SLAVE | mounts.REC)
-        protect(CRUN)
-        if task.hidden:
-            mounts.detach(task.hidden)
-        daemon.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
-        os.execve(CRUN, [*argv, task.plan.zone], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        _become(msgspec.convert(arguments, Task), daemon, fds[1], fds[2:])
     except (ZonehostError, OSError) as error:
         say_error(daemon, error)
     return 1
+
+
+def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]) -> NoReturn:
+    process = task.plan.process
+    account = _account(task)
+    wanted = process.capabilities if task.first_id else within_bounds(process.capabilities)
+    capabilities = {ALL_CAPABILITIES.index(name) for name in wanted}
+    with open(task.config, "rb") as file:
+        program = seccomp_program.given(_CONFIG.decode(file.read()).annotations)
+    impose(process)
+    for number, fd in enumerate(streams):
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):  # so that the process can open /dev/stdout and the like
+            os.fchown(fd, task.first_id + account.uid, -1)
+        os.dup2(fd, number)
+    os.setsid()
+    daemon.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
+
+    sys.meta_path.clear()
+    namespaces.enter(zone, _SHARED)
+    if task.first_id:
+        namespaces.enter(zone, namespaces.NEWUSER)
+        credentials.become(0, 0, ())
+    if process.tty:
+        _take_terminal(daemon, process.console_size, account.uid)
+    _go_to(process.cwd)
+    os.umask(0o022)
+    credentials.leave_keyring()
+    credentials.bound(capabilities)
+    if program and not process.no_new_privileges:
+        credentials.load_filter(program)
+    credentials.become(account.uid, account.gid, account.groups)
+    credentials.hold(capabilities if account.uid == 0 else ())
+    if process.no_new_privileges:
+        credentials.forgo_new_privileges()
+        if program:
+            credentials.load_filter(program)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    run_program(process.args, environment(process.env, account))
 
 
 def _account(task: Task) -> Account:
@@ -82,14 +120,23 @@ def _account(task: Task) -> Account:
     return account
 
 
-def _process_file(task: Task, account: Account) -> str:
-    """A path, for crun alone, of the process in the OCI's form."""
-    make_room(task.plan.process)
-    memfd = os.memfd_create("process")
-    os.write(memfd, msgspec.json.encode(process(task.plan.process, account, userns=task.first_id != 0)))
-    return _path(memfd)
+def _take_terminal(daemon: socket.socket, size: tuple[int, int] | None, owner: int) -> None:
+    """Have a new terminal of the zone's as standard streams, and report its master side."""
+    master, slave = terminal.open_pair()
+    if size:
+        terminal.set_size(master, *size)
+    os.fchown(slave, owner, -1)
+    terminal.control(slave)
+    for number in range(3):
+        os.dup2(slave, number)
+    os.close(slave)
+    socket.send_fds(daemon, [msgspec.json.encode(Said(kind="terminal"))], [master])
+    os.close(master)
 
 
-def _path(fd: int) -> str:
-    os.set_inheritable(fd, True)
-    return f"/proc/self/fd/{fd}"
+def _go_to(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        why = os.strerror(error.errno or errno.EIO).lower()
+        raise InvalidParameter(f'chdir to cwd ("{folder}") set in config.json failed: {why}') from error

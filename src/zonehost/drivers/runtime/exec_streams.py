@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import struct
-import termios
 
 from zonehost.drivers.runtime.intake import Chunk, Intake, Pipe, writable
 from zonehost.errors import Conflict
+from zonehost.linux import terminal
 from zonehost.ports.streams import Stream
 
 
@@ -72,4 +70,4 @@ class TerminalStreams(PipeStreams):
         """
         if self._stdin < 0:
             raise Conflict("the exec process has no terminal any more")
-        fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        terminal.set_size(self._stdin, rows, columns)

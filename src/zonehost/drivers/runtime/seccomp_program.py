@@ -10,7 +10,7 @@ import base64
 import ctypes
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -70,6 +70,11 @@ def program(profile: dict[str, Any], capabilities: Sequence[str], folder: str) -
     temporary.write_text(made)
     temporary.rename(path)
     return made
+
+
+def given(annotations: Mapping[str, str]) -> bytes:
+    """The program that a zone's annotations hold, as an array of struct sock_filter; empty if it has none."""
+    return base64.b64decode(annotations.get(ANNOTATION, ""))
 
 
 def compile_filter(resolved: dict[str, Any]) -> bytes:

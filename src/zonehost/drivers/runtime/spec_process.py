@@ -21,12 +21,12 @@ def process(plan: Process, account: Account, *, userns: bool) -> dict[str, Any]:
     Raises:
         Unsupported: a capability is asked for by name, and no process of this host may have it.
     """
-    capabilities = list(plan.capabilities if userns else _within_bounds(plan.capabilities))
+    capabilities = list(plan.capabilities if userns else within_bounds(plan.capabilities))
     made: dict[str, Any] = {
         "terminal": plan.tty,
         "user": {"uid": account.uid, "gid": account.gid, "additionalGids": account.groups},
         "args": plan.args,
-        "env": _environment(plan.env, account),
+        "env": environment(plan.env, account),
         "cwd": plan.cwd,
         # Neither inheritable nor ambient: a user other than root has no capability once it has run a program.
         "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
@@ -40,14 +40,19 @@ def process(plan: Process, account: Account, *, userns: bool) -> dict[str, Any]:
     return made
 
 
-def _environment(env: tuple[str, ...], account: Account) -> tuple[str, ...]:
+def environment(env: tuple[str, ...], account: Account) -> tuple[str, ...]:
+    """The variables, with a HOME if they have none."""
     if any(variable.startswith("HOME=") for variable in env):
         return env
     return (*env, f"HOME={account.home}")
 
 
-def _within_bounds(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """All capabilities are all that this host can give; some are those or an error."""
+def within_bounds(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """All capabilities are all that this host can give; some are those or an error.
+
+    Raises:
+        Unsupported: one that is asked for by name no process of this host may have.
+    """
     within = tuple(name for name in wanted if name in _bounds())
     if len(within) < len(wanted) < len(ALL_CAPABILITIES):
         missing = ", ".join(sorted({*wanted} - {*within}))

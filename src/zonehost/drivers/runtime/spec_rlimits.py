@@ -42,8 +42,25 @@ def make_room(process: Process) -> None:
             raise Unsupported(f"OomScoreAdj: zonehost may not go below its own score of {score}") from error
 
 
+def impose(process: Process) -> None:
+    """Give this process the limits and the OOM score of the process that it is about to become.
+
+    Raises:
+        Unsupported: as `make_room`.
+    """
+    make_room(process)
+    for limit in process.ulimits:
+        soft, hard = (resource.RLIM_INFINITY if value < 0 else value for value in (limit.soft, limit.hard))
+        resource.setrlimit(_number(limit), (soft, hard))
+    _OOM_SCORE.write_text(str(process.oom_score_adj))
+
+
+def _number(limit: Ulimit) -> int:
+    return getattr(resource, f"RLIMIT_{limit.name.upper()}", _RLIMIT_LOCKS)
+
+
 def _raise(limit: Ulimit) -> None:
-    number = getattr(resource, f"RLIMIT_{limit.name.upper()}", _RLIMIT_LOCKS)
+    number = _number(limit)
     soft, hard = resource.getrlimit(number)
     wanted = resource.RLIM_INFINITY if limit.hard < 0 else limit.hard
     if hard == resource.RLIM_INFINITY or (wanted != resource.RLIM_INFINITY and wanted <= hard):
