@@ -8,6 +8,7 @@ from zonehost.api.connection import Connection, Server
 from zonehost.api.dispatch import Dispatcher
 from zonehost.api.resources import (
     build,
+    buildkit,
     container_files,
     container_streams,
     containers,
@@ -53,7 +54,7 @@ class Api:
     """Docker's API over one host. Make it in the loop that serves it."""
 
     def __init__(self, host: Host) -> None:
-        self._dispatcher = Dispatcher(host, Table(ROUTES))
+        self._dispatcher = Dispatcher(host, Table((*ROUTES, *buildkit.BuildKitRoutes().routes())))
         self._server = Server(self._dispatcher)
 
     def connection(self) -> Connection:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from zonehost.domain.identity import short
+from zonehost.errors import ZonehostError
 from zonehost.ports.build_client import NoClient
 from zonehost.ports.build_listener import StepShown
 from zonehost.ports.builder import Built
@@ -123,7 +124,7 @@ class ConsoleVoice:
         if image:
             self.remark(f" ---> {short(image)}")
 
-    def failed(self, reason: str) -> None:
+    def failed(self, error: ZonehostError) -> None:
         """The last message of the stream tells it (`progress.failure`)."""
 
     def finish(self) -> None:

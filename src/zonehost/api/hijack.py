@@ -40,8 +40,10 @@ class Hijacked(asyncio.Protocol):
         self._hangup: HangupWatch | None = None
 
     @classmethod
-    def take(cls, request: web.BaseRequest, content_type: str) -> Self:
+    def take(cls, request: web.BaseRequest, content_type: str = "", *, protocol: str = "tcp") -> Self:
         """Take the connection of a request and answer it: 101 if the client asks for an upgrade, else 200, as Docker.
+
+        `protocol` is what will be spoken from now on.
 
         Raises:
             ConnectionError: the client has gone.
@@ -53,7 +55,9 @@ class Hijacked(asyncio.Protocol):
         transport.set_protocol(taken)
         transport.set_write_buffer_limits(high=BUFFER)
         if request.headers.get("Upgrade"):
-            headers = {"Content-Type": content_type, "Connection": "Upgrade", "Upgrade": "tcp"}
+            headers = {"Connection": "Upgrade", "Upgrade": protocol}
+            if content_type:
+                headers["Content-Type"] = content_type
             transport.write(answers.head("101 UPGRADED", headers))
         else:
             transport.write(answers.head("200 OK", {"Content-Type": answers.RAW}))

@@ -22,12 +22,13 @@ from zonehost.builder.stage import StageBuilder
 from zonehost.builder.stale import find_stale
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id
+from zonehost.domain.image_config import read_image_config
 from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.ports.build_files import Placement, Selection
 from zonehost.ports.build_listener import StepShown
 from zonehost.ports.builder import Definition
-from zonehost.ports.workshop import Finished
+from zonehost.ports.workshop import Base, Finished
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from zonehost.ports.build_listener import Listener, Voice
     from zonehost.ports.builder import BuildRequest
     from zonehost.ports.provenance import Finding
-    from zonehost.ports.workshop import Base
 
 
 class ImageBuilder:
@@ -132,6 +132,10 @@ class Build:
         failpoint("build.published")
         self._work.cache.note(self._ledger.closed(image, self._plan.fresh))
 
+    def base(self, config: bytes, state: StageState) -> Base:
+        """See `Built.base`."""
+        return Base(image_id(config), read_image_config(config), state.layers, self._work.clock.now())
+
     def tree(self, state: StageState) -> AsyncIterator[bytes]:
         """See `Built.tree`."""
         whole = Selection(trees=self._work.layers.stack(state.layers), paths=("/",))
@@ -166,8 +170,10 @@ class Build:
 
     async def _stage(self, index: int, voice: Voice) -> StageState:
         resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images, self._ledger)
-        performer = Performer(self._build, self._plan, self._work, resolver, voice, self._ledger)
         stage = self._plan.graph.stages[index]
+        request = self._plan.request
+        cache = not (request.no_cache or stage.name in request.uncached)
+        performer = Performer(self._build, self._plan, self._work, resolver, voice, self._ledger, cache=cache)
         parent = await self._state_of(stage.base) if isinstance(stage.base, int) else None
         try:
             state = await StageBuilder(self._plan, stage, performer, voice, self._work.clock).run(parent)
@@ -202,6 +208,10 @@ class Result:
     async def publish(self, tags: Sequence[str]) -> None:
         """See `Built.publish`."""
         await self._build.publish(self._config, self._state, tags)
+
+    def base(self) -> Base:
+        """See `Built.base`."""
+        return self._build.base(self._config, self._state)
 
     def tree(self) -> AsyncIterator[bytes]:
         """See `Built.tree`."""

@@ -38,13 +38,16 @@ if TYPE_CHECKING:
 class Performer:
     """Does the steps of one stage."""
 
-    def __init__(self, build: str, plan: Plan, work: Work, resolver: Resolver, voice: Voice, ledger: Ledger) -> None:
+    def __init__(
+        self, build: str, plan: Plan, work: Work, resolver: Resolver, voice: Voice, ledger: Ledger, *, cache: bool
+    ) -> None:
         self._ledger = ledger
         self._build = build
         self._plan = plan
         self._work = work
         self._resolver = resolver
         self._voice = voice
+        self._cache = cache
 
     async def image(self, name: str, platform: Platform, *, pull: bool) -> Base:
         """An image to build on. Raises NotFound."""
@@ -205,7 +208,7 @@ class Performer:
         return layer.diff_id, layer.size
 
     def _cached(self, key: str, bound: int | None) -> CachedStep | None:
-        if self._plan.request.no_cache:
+        if not self._cache:
             return None
         step = self._work.cache.get(key)
         if step is None or (step.layer and self._work.layers.get(step.layer) is None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zonehost.builder import instructions as ins
@@ -18,8 +18,8 @@ from zonehost.errors import InvalidParameter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zonehost.builder.parse import Dockerfile
-    from zonehost.ports.builder import BuildRequest
+    from zonehost.builder.parse import Dockerfile, StageSource
+    from zonehost.ports.builder import BuildRequest, NamedContext
 
 EPOCH_ARGUMENT = "SOURCE_DATE_EPOCH"
 _SECOND = 10**9
@@ -49,6 +49,11 @@ class Plan:
     def escape(self) -> str:
         """The Dockerfile's escape character."""
         return self.dockerfile.source.escape
+
+    def context(self, name: str) -> NamedContext | None:
+        """What the client gave under the name of an image; `latest` goes without saying."""
+        contexts = self.request.contexts
+        return contexts.get(name) or contexts.get(name.removesuffix(":latest")) if contexts else None
 
     @property
     def total(self) -> int:
@@ -93,6 +98,7 @@ def draw_plan(
         InvalidParameter: the Dockerfile, the platform, the target or an argument cannot be.
     """
     target = parse_platform(request.platform, host) if request.platform else host
+    dockerfile = replace(dockerfile, stages=tuple(_given_stage(stage, request.contexts) for stage in dockerfile.stages))
     arguments = request.arguments
     try:
         values = global_arguments(
@@ -121,6 +127,13 @@ def draw_plan(
         fresh=bound,
         settings=Settings(request.network, request.host_config.extra_hosts or (), limits),
     )
+
+
+def _given_stage(stage: StageSource, contexts: Mapping[str, NamedContext]) -> StageSource:
+    """A stage that the client gave another tree for is that tree."""
+    if stage.start.name not in contexts or not stage.start.name:
+        return stage
+    return replace(stage, start=replace(stage.start, base=stage.start.name, platform=""), instructions=())
 
 
 def _given_platforms(arguments: Mapping[str, str]) -> dict[str, str]:

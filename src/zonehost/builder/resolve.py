@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from zonehost.builder.configure import absolute
 from zonehost.domain.blueprint import BindMount
+from zonehost.domain.image_config import ImageConfig
 from zonehost.errors import InvalidParameter, Unsupported
 from zonehost.ports.build_files import Selection
-from zonehost.ports.workshop import TreeMount
+from zonehost.ports.workshop import Base, TreeMount
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
     from zonehost.ports.build_listener import Voice
-    from zonehost.ports.workshop import Base
+    from zonehost.ports.builder import NamedContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,32 @@ class Resolver:
 
     async def image(self, name: str, platform: Platform, *, pull: bool) -> Base:
         """An image of this host, or of a registry. Raises NotFound."""
+        context = self._plan.context(name)
+        if context is not None and context.image:
+            name = context.image
         key = (name, platform, pull)
         if key not in self._images:
-            asking = self._work.workshop.base(
-                name, platform, pull=pull, logins=self._plan.request.client.login, tell=self._voice.pulling
-            )
-            self._images[key] = asyncio.ensure_future(asking)
+            finding = self._find(name, platform, pull) if context is None or context.image else self._given(context)
+            self._images[key] = asyncio.create_task(finding)
         base = await asyncio.shield(self._images[key])
-        self._ledger.base(name, base)
+        if context is None or context.image:
+            self._ledger.base(name, base)
         return base
+
+    async def _find(self, name: str, platform: Platform, pull: bool) -> Base:
+        logins = self._plan.request.client.login
+        return await self._work.workshop.base(name, platform, pull=pull, logins=logins, tell=self._voice.pulling)
+
+    async def _given(self, context: NamedContext) -> Base:
+        """A tree of the client as an image, or what another build made."""
+        if context.base is not None:
+            return context.base
+        assert context.archive is not None
+        layer = await self._work.layers.unpack(context.archive)
+        await self._work.layers.settle((layer.diff_id,))
+        host = self._plan.host
+        config = ImageConfig(architecture=host.architecture, os=host.os, variant=host.variant)
+        return Base(layer.diff_id, config, (layer.diff_id,), self._work.clock.now())
 
     async def layers_of(self, origin: str, platform: Platform) -> tuple[str, ...]:
         """The layers of a stage or an image, by name."""

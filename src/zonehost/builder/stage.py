@@ -54,11 +54,8 @@ class StageBuilder:
         """
         try:
             return await self._run(parent)
-        except BuildFault as error:
-            self._voice.failed(error.reason)
-            raise
         except ZonehostError as error:
-            self._voice.failed(str(error))
+            self._voice.failed(error)
             raise
 
     async def _run(self, parent: StageState | None) -> StageState:

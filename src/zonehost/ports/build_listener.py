@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from zonehost.errors import ZonehostError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepShown:
@@ -53,7 +55,7 @@ class Voice(Protocol):
     def made(self, image: str) -> None:
         """The step is done; `image` is the id of what is built so far, empty if that is nothing yet."""
 
-    def failed(self, reason: str) -> None:
+    def failed(self, error: ZonehostError) -> None:
         """The step cannot be done."""
 
     def finish(self) -> None:

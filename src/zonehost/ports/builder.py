@@ -12,6 +12,7 @@ from zonehost.errors import InvalidParameter
 from zonehost.ports.build_client import BuildClient, NoClient
 from zonehost.ports.build_listener import Listener
 from zonehost.ports.provenance import Finding
+from zonehost.ports.workshop import Base
 
 
 class BuildFault(InvalidParameter):
@@ -70,9 +71,10 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class NamedContext:
-    """What a name stands for: an image, or else the archive of a tree."""
+    """What a name stands for: an image of another name, what another build made, or the archive of a tree."""
 
     image: str = ""
+    base: Base | None = None
     archive: AsyncIterable[bytes] | None = None
 
 
@@ -125,6 +127,9 @@ class Built(Protocol):
 
     async def publish(self, tags: Sequence[str]) -> None:
         """Make the image known under these names."""
+
+    def base(self) -> Base:
+        """The same, for another build to stand on while this one can be used."""
 
     def tree(self) -> AsyncIterator[bytes]:
         """Its files, as an archive sorted by path."""

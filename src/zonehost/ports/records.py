@@ -12,10 +12,11 @@ from typing import Protocol
 from zonehost.domain.container import Container
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.network import Network
+from zonehost.domain.sending import Partial
 from zonehost.domain.snapshot import Schedule, Snapshot
 from zonehost.domain.volume import Volume
 
-Record = Container | Image | Tag | Network | Volume | Snapshot | Schedule
+Record = Container | Image | Tag | Network | Volume | Snapshot | Schedule | Partial
 
 
 @dataclass(frozen=True, slots=True)

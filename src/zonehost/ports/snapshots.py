@@ -5,11 +5,16 @@ Every verb may be repeated after a crash in the midst of it, and then brings it 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgspec
+
+from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
+
+_BEGIN = Position()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,13 @@ class PathChange:
 
     path: str
     kind: Literal["added", "changed", "deleted"]
+
+
+class Intake(msgspec.Struct, frozen=True):
+    """How far a stream was taken in, and what was wrong then; whole if nothing was."""
+
+    position: Position
+    trouble: str
 
 
 class Snapshots(Protocol):
@@ -44,19 +56,45 @@ class Snapshots(Protocol):
     async def remove(self, snapshot: str) -> None:
         """Forget a snapshot. Idempotent."""
 
-    def send(self, snapshot: str, dataset: Dataset, base: str = "") -> AsyncIterator[bytes]:
-        """What a dataset held in the snapshot, or what differs from what it held in `base`, as the pool writes it."""
-
-    async def receive(
-        self, transfer: str, number: int, source: AsyncIterable[bytes], base: tuple[str, Dataset] | None = None
+    async def send(
+        self,
+        snapshot: str,
+        datasets: Sequence[Dataset],
+        output: int,
+        *,
+        base: str = "",
+        prologue: bytes = b"",
+        position: Position = _BEGIN,
     ) -> None:
-        """Take in one stream of `send`, aside, as the number-th dataset of a transfer.
-
-        `base` is where the same is that the sender's base was: a snapshot, and its dataset.
+        """Write frames to a descriptor, which need not block: of what the datasets held in the snapshot, or of what
+        differs from what they held in `base`, as the pool writes it, and DONE. The prologue comes before.
 
         Raises:
-            InvalidParameter: the stream is damaged, or leads out of the dataset.
+            InvalidParameter: what a receiver has up to the position is not what would be sent now; nothing is written.
+            SystemFailure: nobody reads it any more, or the pool failed.
         """
+
+    async def measure(self, snapshot: str, datasets: Sequence[Dataset], base: str = "") -> int:
+        """About how many bytes `send` will write."""
+
+    async def receive(
+        self,
+        transfer: str,
+        source: int,
+        bases: Sequence[tuple[str, Dataset] | None],
+        position: Position = _BEGIN,
+    ) -> Intake:
+        """Take in the frames of `send` from a descriptor, aside. For each dataset, its base is where the same is that
+        the sender's base was: a snapshot, and its dataset.
+
+        A stream that is cut, or of which a checksum is wrong, can be continued at the position where that was.
+
+        Raises:
+            InvalidParameter: the stream leads out of a dataset, or cannot be applied; it cannot be continued.
+        """
+
+    async def transfers(self) -> frozenset[str]:
+        """Transfers of which anything was taken in and is not published."""
 
     async def publish(self, transfer: str, snapshot: str, datasets: Sequence[Dataset]) -> None:
         """Make a snapshot of what was received: the number-th is of the number-th dataset."""

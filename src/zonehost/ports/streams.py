@@ -28,3 +28,17 @@ class Streams(Protocol):
 
     async def close(self) -> None:
         """Let go; the process goes on. Idempotent."""
+
+
+class ByteStream(Protocol):
+    """A pipe or a connection that a job can go on with: nothing is read ahead, nothing written later."""
+
+    @property
+    def descriptor(self) -> int:
+        """What a job reads from or writes to, while nobody else does; it does not block."""
+
+    async def take(self, size: int) -> bytes:
+        """The next `size` bytes; fewer only at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Return when all of it is written. Raises ConnectionError when nobody reads it any more."""

@@ -18,7 +18,7 @@ from zonehost.engine.system.df import disk_usage
 from zonehost.engine.system.events import EventsRequest, events
 from zonehost.engine.system.info import info
 from zonehost.engine.system.version import version
-from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.errors import InvalidParameter
 
 _PING: Final = {
     "Builder-Version": "1",
@@ -73,10 +73,6 @@ async def check_credentials(call: Call) -> web.StreamResponse:
     return answers.document({"Status": checked.status, "IdentityToken": checked.identity_token})
 
 
-async def refuse_session(call: Call) -> web.StreamResponse:
-    raise Unsupported("BuildKit sessions are not supported: build with DOCKER_BUILDKIT=0")
-
-
 ROUTES: Final = (
     Route("GET", "/_ping", ping),
     Route("HEAD", "/_ping", ping),
@@ -85,6 +81,4 @@ ROUTES: Final = (
     Route("GET", "/events", show_events),
     Route("GET", "/system/df", show_disk_usage),
     Route("POST", "/auth", check_credentials, verb=True),
-    Route("POST", "/session", refuse_session),
-    Route("POST", "/grpc", refuse_session),
 )

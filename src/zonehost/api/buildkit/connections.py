@@ -1,0 +1,33 @@
+"""Connections that clients turn into HTTP/2: one kind to ask us, one to be asked by us."""
+
+from __future__ import annotations
+
+from zonehost.api.buildkit.control import Control
+from zonehost.api.buildkit.http2 import Connection, Wire
+from zonehost.api.buildkit.session import Session, Sessions
+from zonehost.engine.host import Host
+
+
+class BuildKit:
+    """BuildKit's protocol over one host."""
+
+    def __init__(self, host: Host) -> None:
+        self._sessions = Sessions()
+        self._control = Control(host, self._sessions)
+
+    def check_session(self, name: str) -> None:
+        """Raises Conflict if a session of this id is here."""
+        self._sessions.check(name)
+
+    async def serve(self, wire: Wire) -> None:
+        """Answer a client's calls until it goes."""
+        await Connection(wire, self._control.serve).run()
+
+    async def hold_session(self, name: str, wire: Wire) -> None:
+        """Let builds ask a client, until it goes."""
+        connection = Connection(wire)
+        self._sessions.add(name, Session(connection))
+        try:
+            await connection.run()
+        finally:
+            self._sessions.remove(name)

@@ -1,0 +1,211 @@
+"""The calls that BuildKit's clients make: its control API, the gateway that works on one solve, and health.
+
+Source: BuildKit v0.25, api/services/control/control.proto, frontend/gateway/pb/gateway.proto.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from zonehost import __version__
+from zonehost.api.buildkit import faults, grpc
+from zonehost.api.buildkit.grpc import ServedCall
+from zonehost.api.buildkit.http2 import Stream
+from zonehost.api.buildkit.messages import (
+    SERVING,
+    BuildkitVersion,
+    Capability,
+    DiskUsageRequest,
+    DiskUsageResponse,
+    Empty,
+    GatewaySolveRequest,
+    GatewaySolveResponse,
+    InfoResponse,
+    ListWorkersResponse,
+    Platform,
+    PongResponse,
+    PruneRequest,
+    Ref,
+    Result,
+    ReturnRequest,
+    SolveRequest,
+    SolveResponse,
+    StatusRequest,
+    Timestamp,
+    UsageRecord,
+    WorkerRecord,
+)
+from zonehost.api.buildkit.references import definition_of
+from zonehost.api.buildkit.session import Sessions
+from zonehost.api.buildkit.solve import BEGIN_SECONDS, Order, Solve
+from zonehost.engine.build.prune import prune_builds
+from zonehost.engine.host import Host
+from zonehost.engine.image.platform import host_platform
+from zonehost.errors import Conflict, NotFound, Unsupported
+from zonehost.ports.build_cache import CachedStep
+from zonehost.ports.builder import Built
+
+_CONTROL: Final = "/moby.buildkit.v1.Control/"
+_BRIDGE: Final = "/moby.buildkit.v1.frontend.LLBBridge/"
+_BUILD: Final = "buildkit-controlapi-buildid"
+_VERSION: Final = BuildkitVersion(package="zonehost", version=__version__)
+_SECOND: Final = 10**9
+
+FRONTEND_CAPABILITIES: Final = (
+    "solve.base",
+    "return",
+    "returnmap",
+    "proto.refarray",
+    "importcaches",
+    "frontend.inputs",
+    "frontend.caps",
+    "gateway.evaluate",
+    "gateway.solve.evaluate",
+)
+"""What of the gateway is here: no reading of files of a result, no containers in it."""
+OPERATION_CAPABILITIES: Final = ("source.local", "source.local.sessionid", "exporter.multiple")
+"""Operations (LLB) cannot be carried out here; several exporters in one solve can."""
+
+
+class Control:
+    """All calls of all clients."""
+
+    def __init__(self, host: Host, sessions: Sessions) -> None:
+        self._host = host
+        self._sessions = sessions
+        self._solves: dict[str, Solve] = {}
+        self._expected: dict[str, asyncio.Event] = {}
+        self._built: dict[str, Built] = {}
+        self._methods: Final = {
+            _CONTROL + "Solve": self._solve,
+            _CONTROL + "Status": self._status,
+            _CONTROL + "ListWorkers": self._workers,
+            _CONTROL + "Info": self._info,
+            _CONTROL + "DiskUsage": self._disk_usage,
+            _CONTROL + "Prune": self._prune,
+            _BRIDGE + "Ping": self._ping,
+            _BRIDGE + "Solve": self._gateway_solve,
+            _BRIDGE + "Evaluate": self._evaluate,
+            _BRIDGE + "Return": self._return,
+            _BRIDGE + "Inputs": self._inputs,
+            "/grpc.health.v1.Health/Check": self._health,
+        }
+
+    async def serve(self, stream: Stream) -> None:
+        """Answer one call."""
+        await grpc.serve(stream, self._methods, faults.status_of)
+
+    async def _solve(self, call: ServedCall) -> None:
+        request = await call.one(SolveRequest)
+        builder = self._host.builder
+        if builder is None:
+            raise Unsupported("this host does not build images")
+        if request.ref in self._solves:
+            raise Conflict(f"the build {request.ref} goes on already")
+        solve = self._solves[request.ref] = Solve(request.ref, builder, self._sessions, self._built)
+        if (expected := self._expected.pop(request.ref, None)) is not None:
+            expected.set()
+        try:
+            response = await solve.run(request)
+        finally:
+            self._solves.pop(request.ref)
+            self._built.pop(request.ref, None)
+        await call.send(SolveResponse(exporter_response=response))
+
+    async def _status(self, call: ServedCall) -> None:
+        solve = await self._found((await call.one(StatusRequest)).ref)
+        async for message in solve.progress.messages():
+            await call.send(message)
+
+    async def _gateway_solve(self, call: ServedCall) -> None:
+        solve = await self._found(call.metadata(_BUILD))
+        request = await call.one(GatewaySolveRequest)
+        order = Order(request.frontend, request.frontend_attrs, request.cache_imports, request.frontend_inputs)
+        self._built[solve.ref] = await solve.build(order)
+        ref = Ref(id=solve.ref, definition=definition_of(solve.ref))
+        await call.send(GatewaySolveResponse(result=Result(ref=ref)))
+
+    async def _evaluate(self, call: ServedCall) -> None:
+        """Results are whole when they are named."""
+        await call.send(Empty())
+
+    async def _return(self, call: ServedCall) -> None:
+        request = await call.one(ReturnRequest)
+        solve = self._solves.get(call.metadata(_BUILD))
+        if solve is not None:
+            solve.agree(request.error)
+        await call.send(Empty())
+
+    async def _inputs(self, call: ServedCall) -> None:
+        await call.send(Empty())
+
+    async def _ping(self, call: ServedCall) -> None:
+        response = PongResponse(
+            frontend_capabilities=tuple(Capability(id=name, enabled=True) for name in FRONTEND_CAPABILITIES),
+            operation_capabilities=tuple(Capability(id=name, enabled=True) for name in OPERATION_CAPABILITIES),
+            workers=(self._worker(),),
+        )
+        await call.send(response)
+
+    async def _workers(self, call: ServedCall) -> None:
+        await call.send(ListWorkersResponse(record=(self._worker(),)))
+
+    async def _info(self, call: ServedCall) -> None:
+        await call.send(InfoResponse(buildkit_version=_VERSION))
+
+    async def _health(self, call: ServedCall) -> None:
+        await call.send(SERVING)
+
+    async def _disk_usage(self, call: ServedCall) -> None:
+        request = await call.one(DiskUsageRequest)
+        if request.filter or request.age_limit:
+            raise Unsupported("filters of the build cache are not supported")
+        cache = self._host.build_cache
+        await call.send(DiskUsageResponse(record=tuple(map(_record, cache.steps() if cache is not None else ()))))
+
+    async def _prune(self, call: ServedCall) -> None:
+        request = await call.one(PruneRequest)
+        if request.filter or request.keep_duration or request.min_free_space:
+            raise Unsupported("the build cache is pruned by its size alone")
+        cache = self._host.build_cache
+        steps = {step.key: step for step in cache.steps()} if cache is not None else {}
+        keep = max(request.reserved_space, request.max_used_space)
+        pruned = await prune_builds(self._host, all_steps=request.all, keep=keep)
+        for key in pruned.keys:
+            await call.send(_record(steps[key]))
+
+    def _worker(self) -> WorkerRecord:
+        platform = host_platform(self._host)
+        wire = Platform(architecture=platform.architecture, os=platform.os, variant=platform.variant)
+        return WorkerRecord(id="zonehost", platforms=(wire,), buildkit_version=_VERSION)
+
+    async def _found(self, ref: str) -> Solve:
+        """A solve, which the client may announce a moment later on another stream."""
+        if ref not in self._solves:
+            expected = self._expected.setdefault(ref, asyncio.Event())
+            try:
+                async with asyncio.timeout(BEGIN_SECONDS):
+                    await expected.wait()
+            except TimeoutError:
+                self._expected.pop(ref, None)
+                raise NotFound(f"no such build: {ref}") from None
+        if ref not in self._solves:
+            raise NotFound(f"the build {ref} has ended")
+        return self._solves[ref]
+
+
+def _record(step: CachedStep) -> UsageRecord:
+    return UsageRecord(
+        id=step.key,
+        size=step.size,
+        created_at=_time(step.made),
+        last_used_at=_time(step.used),
+        description=step.instruction,
+        record_type="regular",
+    )
+
+
+def _time(nanoseconds: int) -> Timestamp:
+    seconds, nanos = divmod(nanoseconds, _SECOND)
+    return Timestamp(seconds=seconds, nanos=nanos)
