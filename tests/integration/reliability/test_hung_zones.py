@@ -7,10 +7,7 @@ mount propagation of the host is.
 
 from __future__ import annotations
 
-import http.client
-import json
 import math
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.reliability.client import Local
 from tests.integration.reliability.figures import Figure
 from tests.integration.reliability.fuse import OneFile, one_file
 from tests.integration.rig import Daemon
@@ -41,26 +39,10 @@ def silent(tmp_path: Path) -> Iterator[OneFile]:
         yield served
 
 
-class Local(http.client.HTTPConnection):
-    """A connection to the daemon's socket."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        super().__init__("localhost", timeout=30)
-        self._path = str(daemon.endpoint)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
-        self.sock.connect(self._path)
-
-
 def seconds(client: Local, method: str, path: str, body: object = None) -> float:
-    began = time.monotonic()
-    client.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
-    answer = client.getresponse()
-    said = answer.read()
-    assert answer.status < 300, said
-    return time.monotonic() - began
+    answer = client.call(method, path, body)
+    assert answer.status < 300, answer
+    return answer.ended - answer.began
 
 
 def measured(daemon: Daemon, times: int) -> dict[str, float]:
