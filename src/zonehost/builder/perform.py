@@ -11,6 +11,7 @@ import msgspec
 from zonehost.builder.carried import comment_of
 from zonehost.builder.freshness import judge
 from zonehost.builder.keys import change_key, copy_key, folder_key, run_key
+from zonehost.builder.lent import Lender
 from zonehost.builder.outside import asks_outside
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.steps import CopyStep, FolderStep, RunStep
@@ -90,16 +91,19 @@ class Performer:
         async with AsyncExitStack() as stack:
             binds = await self._resolver.folders(mounts, stack)
             script = await self._resolver.script(step)
+            lender = Lender(self._build, self._plan.request.client, self._work.files)
+            lent = await lender.lend(mounts.lent, step.workdir, stack)
             order = RunOrder(
                 build=self._build,
                 layers=state.layers,
                 args=step.args,
-                env=(*step.env, *self._missing_proxies(step)),
+                env=(*step.env, *lent.env, *self._missing_proxies(step)),
                 user=step.user,
                 workdir=step.workdir,
                 network=network,
                 host_config=self._plan.request.host_config,
-                binds=(*binds, *script),
+                binds=(*binds, *script, *lent.binds),
+                covered=lent.covered,
                 trees=mounts.trees,
                 tmpfs=mounts.tmpfs,
                 epoch=self._plan.epoch,

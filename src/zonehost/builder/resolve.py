@@ -38,6 +38,7 @@ class Mounts:
     """Of the context: a path in it, and its destination."""
     caches: tuple[RunMount, ...]
     tmpfs: dict[str, str]
+    lent: tuple[RunMount, ...]
 
 
 class Resolver:
@@ -106,6 +107,7 @@ class Resolver:
         context: list[tuple[str, str]] = []
         caches: list[RunMount] = []
         tmpfs: dict[str, str] = {}
+        lent: list[RunMount] = []
         for mount in step.mounts:
             target = absolute(mount.target, step.workdir)
             if mount.type == "tmpfs":
@@ -129,9 +131,9 @@ class Resolver:
                     context.append((source, target))
                 else:
                     trees.append(TreeMount(layers=layers, destination=target, subpath=source.strip("/")))
-            elif mount.required:
-                raise InvalidParameter(f"{mount.type} {mount.id or mount.source or 'default'}: not found")
-        return Mounts(tuple(digests), tuple(trees), tuple(context), tuple(caches), tmpfs)
+            else:
+                lent.append(mount)
+        return Mounts(tuple(digests), tuple(trees), tuple(context), tuple(caches), tmpfs, tuple(lent))
 
     async def folders(self, mounts: Mounts, stack: AsyncExitStack) -> list[BindMount]:
         """Host folders for the mounts, each cache folder locked or private as it asks, until `stack` is closed."""

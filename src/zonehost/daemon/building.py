@@ -18,9 +18,12 @@ from zonehost.engine.image.platform import host_platform
 from zonehost.linux.forkserver import ForkServer
 
 
-def add_builder(host: Host, forks: ForkServer, root: Path, fresh: int | None) -> None:
-    """Let a host build images, with files below `root`; `fresh` bounds the age of cached steps, in nanoseconds."""
-    files = BuildFolder(os.fspath(root / "builds"), forks, f"zonehost/{__version__}")
+def add_builder(host: Host, forks: ForkServer, root: Path, memory: Path, fresh: int | None) -> None:
+    """Let a host build images, with files below `root`, and what is secret below `memory`, a tmpfs.
+
+    `fresh` bounds the age of cached steps, in nanoseconds.
+    """
+    files = BuildFolder(os.fspath(root / "builds"), os.fspath(memory / "builds"), forks, f"zonehost/{__version__}")
     host.build_cache = CacheFolder(os.fspath(root / "build-cache"))
     work = Work(
         workshop=EngineWorkshop(host, files, KernelConnections()),

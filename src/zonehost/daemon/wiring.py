@@ -83,7 +83,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         network_audit=KernelNetworkAudit(configuration.name, links),
     )
     undo.push_async_callback(host.close)
-    add_builder(host, forks, chosen.root, configuration.fresh)
+    add_builder(host, forks, chosen.root, Path(configuration.run_root), configuration.fresh)
     return host
 
 

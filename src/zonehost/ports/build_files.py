@@ -102,6 +102,15 @@ class BuildFiles(Protocol):
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """Keep a small file until the build ends; its host path."""
 
+    async def conceal(self, build: str, data: bytes, mode: int, uid: int, gid: int) -> str:
+        """Keep a secret until the build ends, in memory and never on a disk; its host path."""
+
+    async def socket(self, build: str) -> str:
+        """A host path where nothing is, for a socket that lives no longer than the build."""
+
+    async def own(self, path: str, mode: int, uid: int, gid: int) -> None:
+        """Give a socket a mode and an owner."""
+
     async def fetch(self, build: str, url: str) -> Fetched:
         """Get a file by http or https.
 

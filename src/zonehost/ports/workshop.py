@@ -57,6 +57,8 @@ class RunOrder:
     network: str
     host_config: HostConfig
     binds: tuple[BindMount, ...] = ()
+    covered: tuple[str, ...] = ()
+    """Directories that are there only for the mounts, if the command puts nothing else into them."""
     trees: tuple[TreeMount, ...] = ()
     tmpfs: Mapping[str, str]
     epoch: int | None = None

@@ -25,7 +25,7 @@ class Bench:
     """A build with its files, and a pool of layers."""
 
     def __init__(self, root: Path, forks: ForkServer) -> None:
-        self.files = BuildFolder(str(root / "builds"), forks, "test")
+        self.files = BuildFolder(str(root / "builds"), str(root / "memory"), forks, "test")
         self.pool = LayerPool(str(root / "layers"), forks)
 
     async def layer(self, *members: tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]) -> str:

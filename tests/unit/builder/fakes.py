@@ -131,6 +131,16 @@ class FakeFiles:
         self.written.append(data)
         return f"/written/{len(self.written)}"
 
+    async def conceal(self, build: str, data: bytes, mode: int, uid: int, gid: int) -> str:
+        self.written.append(data)
+        return f"/secret/{len(self.written)}"
+
+    async def socket(self, build: str) -> str:
+        return "/socket"
+
+    async def own(self, path: str, mode: int, uid: int, gid: int) -> None:
+        return
+
     async def fetch(self, build: str, url: str) -> Fetched:
         self.fetched.append(url)
         data = self.urls[url]

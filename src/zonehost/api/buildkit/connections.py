@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zonehost.api.buildkit.control import Control
 from zonehost.api.buildkit.http2 import Connection, Wire
-from zonehost.api.buildkit.session import Session, Sessions
+from zonehost.api.buildkit.session import Sessions
 from zonehost.engine.host import Host
 
 
@@ -25,9 +25,4 @@ class BuildKit:
 
     async def hold_session(self, name: str, wire: Wire) -> None:
         """Let builds ask a client, until it goes."""
-        connection = Connection(wire)
-        self._sessions.add(name, Session(connection))
-        try:
-            await connection.run()
-        finally:
-            self._sessions.remove(name)
+        await self._sessions.hold(name, wire)

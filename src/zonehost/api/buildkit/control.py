@@ -15,6 +15,7 @@ from zonehost.api.buildkit.http2 import Stream
 from zonehost.api.buildkit.messages import (
     SERVING,
     BuildkitVersion,
+    BytesMessage,
     Capability,
     DiskUsageRequest,
     DiskUsageResponse,
@@ -49,6 +50,7 @@ from zonehost.ports.builder import Built
 _CONTROL: Final = "/moby.buildkit.v1.Control/"
 _BRIDGE: Final = "/moby.buildkit.v1.frontend.LLBBridge/"
 _BUILD: Final = "buildkit-controlapi-buildid"
+_SESSION: Final = "x-docker-expose-session-uuid"
 _VERSION: Final = BuildkitVersion(package="zonehost", version=__version__)
 _SECOND: Final = 10**9
 
@@ -60,6 +62,7 @@ FRONTEND_CAPABILITIES: Final = (
     "importcaches",
     "frontend.inputs",
     "frontend.caps",
+    "reference.output",
     "gateway.evaluate",
     "gateway.solve.evaluate",
 )
@@ -80,6 +83,7 @@ class Control:
         self._methods: Final = {
             _CONTROL + "Solve": self._solve,
             _CONTROL + "Status": self._status,
+            _CONTROL + "Session": self._session,
             _CONTROL + "ListWorkers": self._workers,
             _CONTROL + "Info": self._info,
             _CONTROL + "DiskUsage": self._disk_usage,
@@ -117,6 +121,12 @@ class Control:
         solve = await self._found((await call.one(StatusRequest)).ref)
         async for message in solve.progress.messages():
             await call.send(message)
+
+    async def _session(self, call: ServedCall) -> None:
+        """A session within the connection: targets of one command share it."""
+        name = call.metadata(_SESSION)
+        self._sessions.check(name)
+        await self._sessions.hold(name, _Nested(call))
 
     async def _gateway_solve(self, call: ServedCall) -> None:
         solve = await self._found(call.metadata(_BUILD))
@@ -159,14 +169,14 @@ class Control:
 
     async def _disk_usage(self, call: ServedCall) -> None:
         request = await call.one(DiskUsageRequest)
-        if request.filter or request.age_limit:
+        if any(request.filter) or request.age_limit:
             raise Unsupported("filters of the build cache are not supported")
         cache = self._host.build_cache
         await call.send(DiskUsageResponse(record=tuple(map(_record, cache.steps() if cache is not None else ()))))
 
     async def _prune(self, call: ServedCall) -> None:
         request = await call.one(PruneRequest)
-        if request.filter or request.keep_duration or request.min_free_space:
+        if any(request.filter) or request.keep_duration or request.min_free_space:
             raise Unsupported("the build cache is pruned by its size alone")
         cache = self._host.build_cache
         steps = {step.key: step for step in cache.steps()} if cache is not None else {}
@@ -193,6 +203,20 @@ class Control:
         if ref not in self._solves:
             raise NotFound(f"the build {ref} has ended")
         return self._solves[ref]
+
+
+class _Nested:
+    """A connection whose bytes are the messages of a call."""
+
+    def __init__(self, call: ServedCall) -> None:
+        self._call = call
+
+    async def receive(self) -> bytes:
+        message = await self._call.receive(BytesMessage)
+        return b"" if message is None else message.data
+
+    async def send(self, data: bytes) -> None:
+        await self._call.send(BytesMessage(data=data))
 
 
 def _record(step: CachedStep) -> UsageRecord:

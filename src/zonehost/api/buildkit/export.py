@@ -17,8 +17,8 @@ from zonehost.ports.builder import Built
 
 _IMAGE: Final = ("moby", "image")
 _ATTRIBUTES: Final = {
-    "moby": ("name", "push", "unpack", "prefer-image-digest"),
-    "image": ("name", "push", "unpack", "prefer-image-digest"),
+    "moby": ("name", "push", "load", "unpack", "prefer-image-digest"),
+    "image": ("name", "push", "load", "unpack", "prefer-image-digest"),
     "local": ("dest",),
     "tar": ("dest",),
 }

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, urlsplit
 
 from zonehost.api.buildkit import fsutil, grpc
 from zonehost.api.buildkit.grpc import Caller, OwnCall, Refused
-from zonehost.api.buildkit.http2 import Connection, StreamLost
+from zonehost.api.buildkit.http2 import Connection, StreamLost, Wire
 from zonehost.api.buildkit.members import members
 from zonehost.api.buildkit.messages import (
     AgentRequest,
@@ -190,16 +190,17 @@ class Sessions:
         if name in self._known:
             raise Conflict(f"session {name} already exists")
 
-    def add(self, name: str, session: Session) -> None:
-        """A client has come."""
-        self._known[name] = session
+    async def hold(self, name: str, wire: Wire) -> None:
+        """Let builds ask a client, until it goes."""
+        connection = Connection(wire)
+        session = self._known[name] = Session(connection)
         waiting = self._waiting.pop(name, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(session)
-
-    def remove(self, name: str) -> None:
-        """A client has gone."""
-        self._known.pop(name, None)
+        try:
+            await connection.run()
+        finally:
+            self._known.pop(name)
 
     async def find(self, name: str) -> Session:
         """A session, which may still be on its way. Raises NotFound."""

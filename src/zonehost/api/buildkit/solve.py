@@ -104,7 +104,7 @@ class Solve:
             async with prepared.building(self.progress) as built:
                 if unused := [name for name in built.unused if not name.startswith("BUILDKIT_")]:
                     with self.progress.internal("[internal] build arguments") as shown:
-                        shown.warn(f"One or more build-args {unused} were not consumed")
+                        shown.warn(f"One or more build-args [{' '.join(unused)}] were not consumed")
                 self._built.set_result(built)
                 refusal = await self._agreed
                 if refusal is not None:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,10 +31,11 @@ _CONTEXT: Final = "context"
 
 
 class BuildFolder:
-    """Implements `ports.build_files`. `root` is a directory of its own."""
+    """Implements `ports.build_files`. `root` is a directory of its own; so is `memory`, on a tmpfs, its path short."""
 
-    def __init__(self, root: str, forks: ForkServer, agent: str, bounds: Bounds | None = None) -> None:
+    def __init__(self, root: str, memory: str, forks: ForkServer, agent: str, bounds: Bounds | None = None) -> None:
         self._root = root
+        self._memory = memory
         self._forks = forks
         self._agent = agent
         self._bounds = bounds or Bounds()
@@ -77,6 +79,25 @@ class BuildFolder:
         path.chmod(mode)
         return str(path)
 
+    async def conceal(self, build: str, data: bytes, mode: int, uid: int, gid: int) -> str:
+        """See `BuildFiles.conceal`."""
+        path = await self.socket(build)
+        Path(path).touch(0o600)
+        Path(path).write_bytes(data)
+        await self.own(path, mode, uid, gid)
+        return path
+
+    async def socket(self, build: str) -> str:
+        """See `BuildFiles.socket`. A socket's path has at most 107 bytes (unix(7))."""
+        folder = Path(self._concealed(build))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return f"{folder}/{secrets.token_hex(4)}"
+
+    async def own(self, path: str, mode: int, uid: int, gid: int) -> None:
+        """See `BuildFiles.own`."""
+        os.chown(path, uid, gid)
+        Path(path).chmod(mode)
+
     async def fetch(self, build: str, url: str) -> Fetched:
         """See `BuildFiles.fetch`."""
         path = self._new_file(build)
@@ -114,6 +135,7 @@ class BuildFolder:
         """See `BuildFiles.discard`."""
         if Path(self._folder(build)).exists():
             await jobs.run(self._forks, f"{_JOBS}:remove", self._folder(build))
+        shutil.rmtree(self._concealed(build), ignore_errors=True)
 
     async def survey(self) -> frozenset[str]:
         """See `BuildFiles.survey`."""
@@ -123,6 +145,9 @@ class BuildFolder:
 
     def _folder(self, build: str) -> str:
         return f"{self._root}/{build}"
+
+    def _concealed(self, build: str) -> str:
+        return f"{self._memory}/{build[:12]}"
 
     def _new_file(self, build: str) -> str:
         return f"{self._folder(build)}/file-{secrets.token_hex(8)}"

@@ -71,7 +71,7 @@ async def run(
             return Ran(code, "", 0)
         failpoint("build.ran")
         upper = f"{host.storage.zone_path(container)}/root/upper"
-        covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs)
+        covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs, *order.covered)
         await files.tidy(upper, covered)
         layer = await host.layers.commit(upper, epoch=order.epoch)
         await host.layers.settle((*order.layers, layer.diff_id))
