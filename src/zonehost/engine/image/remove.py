@@ -43,9 +43,10 @@ async def remove(host: Host, ref: str, *, force: bool, prune: bool) -> tuple[Rem
         if not force and len(host.images.tags_of(image.id)) == 1:
             _check_name_use(host, ref, image)
         doomed = _with_digests(host, image, name)
-    removed = [await _untag(host, image, one) for one in doomed]
-    # Looked at now: while names went, a container or another name may have come to it.
-    if host.images.tags_of(image.id) or _used(host, image, running=force) is not None:
+    removed = [await _untag(host, image, one) for one in doomed if host.images.tagged(one) is not None]
+    # Looked at now: while names went, a container or another name may have come to it, or it went itself.
+    stays = host.images.tags_of(image.id) or _used(host, image, running=force) is not None
+    if stays or host.images.get(image.id) is None:
         return tuple(removed)
     _check(host, image, force=force, names=False)
     return (*removed, *await _delete(host, image, prune=prune))
@@ -109,8 +110,14 @@ def _check(host: Host, image: Image, *, force: bool, names: bool) -> None:
 
 
 async def _untag(host: Host, image: Image, name: str) -> Removed:
-    await host.records.commit(Delete(Tag.kind, name))
-    host.images.drop_tag(name)
+    tag = host.images.tagged(name)
+    host.images.drop_tag(name)  # first, so that of two who remove it one is told that it is not there
+    try:
+        await host.records.commit(Delete(Tag.kind, name))
+    except BaseException:
+        if tag is not None and host.images.tagged(name) is None:
+            host.images.put_tag(tag)
+        raise
     tell_image(host, "untag", image)
     return Removed(untagged=parse_reference(name).familiar)
 

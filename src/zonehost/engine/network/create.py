@@ -107,7 +107,10 @@ def _check(host: Host, request: NetworkRequest) -> None:
 
 
 def _check_name(host: Host, name: str) -> None:
-    if host.networks.named(name) is not None:
+    known = host.networks.named(name)
+    if known is not None and known.phase is not Phase.WHOLE:
+        raise Conflict(f"network {name} is just being made or removed")
+    if known is not None:
         raise Conflict(f"network with name {name} already exists")
 
 

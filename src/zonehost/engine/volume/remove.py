@@ -18,7 +18,7 @@ async def remove(host: Host, name: str, *, force: bool = False) -> None:
     """Remove a volume; with `force`, one that is not there is no error.
 
     Raises:
-        NotFound: there is none. Conflict: containers use it, or it is just being made.
+        NotFound: there is none. Conflict: containers use it, or it is just being made or removed.
     """
     volume = host.volumes.get(name)
     if volume is None:
@@ -34,9 +34,14 @@ async def remove(host: Host, name: str, *, force: bool = False) -> None:
 
 
 async def remove_unused(host: Host, volume: Volume) -> None:
-    """Remove a volume that nobody uses; from the first moment on, nobody can come to use it."""
-    removing = msgspec.structs.replace(volume, phase=Phase.REMOVING)
-    host.volumes.put(removing)
-    await host.records.commit(Put(removing))
-    await discard(host, removing)
+    """Remove a volume that nobody uses; from the first moment on, nobody can come to use it.
+
+    Raises:
+        Conflict: it is being removed already: a second removal could reach the next volume of that name.
+    """
+    with host.volumes.leaving(volume.name):
+        removing = msgspec.structs.replace(volume, phase=Phase.REMOVING)
+        host.volumes.put(removing)
+        await host.records.commit(Put(removing))
+        await discard(host, removing)
     tell_volume(host, "destroy", volume.name)
