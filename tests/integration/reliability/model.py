@@ -31,6 +31,9 @@ class Call:
     effect: Effect
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.text} ({self.began:.3f} to {self.ended:.3f})"
+
 
 @dataclass(frozen=True, slots=True)
 class _Possible:
@@ -56,7 +59,7 @@ def contradiction(history: Iterable[Call], *, there: bool = False) -> str:
         under_way.discard(call)
         if not possible:
             near = sorted((c for c in calls if c.began <= call.ended), key=lambda c: c.ended)[-8:]
-            return f"{call.text} cannot be; before it: " + "; ".join(c.text for c in near)
+            return f"{call} cannot be; before it: " + "; ".join(map(str, near))
     return ""
 
 

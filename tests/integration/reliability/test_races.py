@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,19 @@ class Made:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """An image that can be loaded again and again."""
+
+    id: str
+    archive: bytes
+
+
 class World:
     """What all clients know together: every answer, by thing."""
 
-    def __init__(self, archives: list[bytes]) -> None:
-        self.archives = archives
+    def __init__(self, images: list[Archived]) -> None:
+        self.images = images
         self.lock = threading.Lock()
         self.histories: dict[tuple[str, str], list[Call]] = defaultdict(list)
         self.made: dict[str, Made] = {}
@@ -58,7 +66,9 @@ class World:
     def contradictions(self) -> list[str]:
         """What cannot be true."""
         found = [
-            f"{kind} {name}: {text}" for (kind, name), calls in self.histories.items() if (text := contradiction(calls))
+            f"{kind} {name}: {text}"
+            for (kind, name), calls in self.histories.items()
+            if kind != "image id" and (text := contradiction(calls))
         ]
         for made in self.made.values():
             until = self.leaving.get(made.id, float("inf"))
@@ -106,6 +116,9 @@ class Client:
     def _any(self, kind: str) -> str:
         return f"{kind}{self._dice.randrange(NAMES)}"
 
+    def _id(self, image: str) -> str:
+        return self._world.images[int(image[1:])].id
+
     def _someone(self) -> str | None:
         """The id of a container that is there, or was."""
         with self._world.lock:
@@ -125,7 +138,9 @@ class Client:
             self._world.note("container", name, answer, Effect.MADE, text)
             self._world.note("image", image, answer, Effect.SEEN, text)
             self._world.note("volume", volume, answer, Effect.ENSURED, text)
-            made = Made(answer.body["Id"], name, frozenset({("volume", volume), ("image", image)}), answer.ended)
+            made = Made(
+                answer.body["Id"], name, frozenset({("volume", volume), ("image id", self._id(image))}), answer.ended
+            )
             self._world.note("id", made.id, answer, Effect.MADE, text)
             with self._world.lock:
                 self._world.made[made.id] = made
@@ -196,9 +211,9 @@ class Client:
     def _make_network(self) -> None:
         name = self._any("n")
         answer = self._call("POST", "/networks/create", {"Name": name}, known=(201, 409))
-        self._world.note(
-            "network", name, answer, Effect.MADE if answer.status == 201 else Effect.SEEN, f"create {name}"
-        )
+        if answer.status == 201 or "already exists" in answer.message:
+            effect = Effect.MADE if answer.status == 201 else Effect.SEEN
+            self._world.note("network", name, answer, effect, f"create {name}")
 
     def _remove_network(self) -> None:
         name = self._any("n")
@@ -232,7 +247,7 @@ class Client:
 
     def _load_image(self) -> None:
         number = self._dice.randrange(NAMES)
-        answer = self._http.upload("/images/load", self._world.archives[number])
+        answer = self._http.upload("/images/load", self._world.images[number].archive)
         assert answer.status == 200, answer
         self._world.note("image", f"i{number}", answer, Effect.ENSURED, f"load i{number}")
 
@@ -249,33 +264,40 @@ class Client:
         if answer.status == 404:
             self._world.note("image", name, answer, Effect.MISSED, f"rmi {name}")
         elif answer.status == 200:
-            self._world.note("image", name, answer, Effect.REMOVED, f"rmi {name}")
+            self._note_removed_images(answer, answer.body, f"rmi {name}")
 
     def _prune_images(self) -> None:
         answer = self._call("POST", '/images/prune?filters={"dangling":["false"]}', known=(200, 409))
-        for entry in (answer.body["ImagesDeleted"] or ()) if answer.status == 200 else ():
+        if answer.status == 200:
+            self._note_removed_images(answer, answer.body["ImagesDeleted"] or (), "prune")
+
+    def _note_removed_images(self, answer: Answer, removed: Iterable[dict[str, str]], text: str) -> None:
+        """A name may go while a container has its image; the image may not."""
+        for entry in removed:
             name = entry.get("Untagged", "").removesuffix(":latest")
-            if len(name) == 2:
-                self._world.note("image", name, answer, Effect.REMOVED, "prune")
+            if name.startswith("i"):
+                self._world.note("image", name, answer, Effect.REMOVED, text)
+            if "Deleted" in entry:
+                self._world.note("image id", entry["Deleted"], answer, Effect.REMOVED, text)
 
 
 @pytest.fixture
-def archives(own: Daemon, tmp_path: Path) -> list[bytes]:
-    """Three images, `i0` to `i2`, each of its own, as archives."""
+def images(own: Daemon, tmp_path: Path) -> list[Archived]:
+    """Three images, `i0` to `i2`, each of its own."""
     found = []
     for number in range(NAMES):
         name = f"i{number}"
         own.docker("build", "-q", "-t", name, "-", stdin=f"FROM busybox\nLABEL number={number}\n")
         own.docker("save", "-o", str(tmp_path / name), name)
+        found.append(Archived(own.docker("inspect", "-f", "{{.Id}}", name), (tmp_path / name).read_bytes()))
         own.docker("rmi", name)
-        found.append((tmp_path / name).read_bytes())
     return found
 
 
 def test_every_answer_may_be_true(
-    own: Daemon, archives: list[bytes], rounds: Callable[[int, int], int], figure: Figure
+    own: Daemon, images: list[Archived], rounds: Callable[[int, int], int], figure: Figure
 ) -> None:
-    world = World(archives)
+    world = World(images)
     clients = [Client(own, world, number, rounds(40, 800)) for number in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(Client.run, clients))
