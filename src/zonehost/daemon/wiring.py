@@ -10,6 +10,7 @@ from zonehost import __version__
 from zonehost.daemon.building import add_builder
 from zonehost.daemon.configuration import Configuration
 from zonehost.daemon.instance import lasting_id
+from zonehost.daemon.priority import take_priority
 from zonehost.daemon.storage import choose_storage
 from zonehost.domain.host_config import LogConfig
 from zonehost.domain.ipam import DEFAULT_BASES
@@ -43,7 +44,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     data_root = Path(configuration.data_root)
     chosen = choose_storage(configuration, data_root)
     # Early, so that its start overlaps all that follows.
-    forks = ForkServer(PRELOAD)
+    forks = ForkServer(PRELOAD, nicer=take_priority())
     forks.start()
     undo.push_async_callback(forks.close)
     machine = LinuxMachine()

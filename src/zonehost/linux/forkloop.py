@@ -148,8 +148,9 @@ class _Server:
                 self._connection.send(NOTICE.pack(EXITED, job, pid, status))
 
 
-def main(fd: int, preload: Sequence[str]) -> None:
+def main(fd: int, nicer: int, preload: Sequence[str]) -> None:
     """Serve on the socket until the client closes it, then end every job that has not left the process group."""
+    os.nice(nicer)
     libc.prctl(libc.PR_SET_NAME, b"zonehost-fork\0")
     libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
     _forget_signals()
@@ -180,10 +181,11 @@ def _forget_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def command(fd: int, preload: Sequence[str]) -> list[str]:
+def command(fd: int, nicer: int, preload: Sequence[str]) -> list[str]:
     """The argument vector of a server: without `site`, which would cost more than all the rest."""
     start = (
         "import sys; sys.path[:] = sys.argv[2].split(':'); "
-        "from zonehost.linux.forkloop import main; main(int(sys.argv[1]), sys.argv[3:])"
+        "from zonehost.linux.forkloop import main; main(int(sys.argv[1]), int(sys.argv[3]), sys.argv[4:])"
     )
-    return [sys.executable, "-I", "-S", "-c", start, str(fd), ":".join(filter(None, sys.path)), *preload]
+    path = ":".join(filter(None, sys.path))
+    return [sys.executable, "-I", "-S", "-c", start, str(fd), path, str(nicer), *preload]

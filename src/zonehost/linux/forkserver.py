@@ -56,11 +56,13 @@ class _Job:
 class ForkServer:
     """A client of one fork server, which it starts, and starts again when it dies.
 
-    `preload` names modules that the server imports before it forks, so that jobs find them warm. Use from one loop.
+    `preload` names modules that the server imports before it forks, so that jobs find them warm; by `nicer` steps of
+    nice(2) the server and its jobs come after this process. Use from one loop.
     """
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
+    def __init__(self, preload: Sequence[str] = (), *, nicer: int = 0) -> None:
         self._preload = tuple(preload)
+        self._nicer = nicer
         self._connection: socket.socket | None = None
         self._pid = 0
         self._number = 0
@@ -79,7 +81,7 @@ class ForkServer:
         with theirs:
             ours.setblocking(False)
             theirs.set_inheritable(True)
-            argv = command(theirs.fileno(), self._preload)
+            argv = command(theirs.fileno(), self._nicer, self._preload)
             program = _read_only(argv[0])
             try:
                 self._pid = os.posix_spawn(f"/proc/self/fd/{program}", argv, os.environ, setsid=True)
