@@ -45,6 +45,11 @@ class Engine(ABC):
         """The network namespace that is the engine's host."""
 
     @property
+    def plain_registry(self) -> tuple[str, ...]:
+        """What `pull` and `push` must be told to speak to a registry on loopback without TLS."""
+        return ()
+
+    @property
     def endpoint(self) -> Path | None:
         """The socket of Docker's API, where the engine has one."""
         return None

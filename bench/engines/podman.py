@@ -38,6 +38,10 @@ class Podman(Engine):
         )
 
     @property
+    def plain_registry(self) -> tuple[str, ...]:
+        return ("--tls-verify=false",)
+
+    @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "CONTAINERS_CONF": str(self._settings)}
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.engines.engine import Engine
+from bench.engines.engine import PROC, Engine
 from bench.engines.isolation import Isolation
 from tests.integration.rig import Daemon
 from zonehost.linux.netlink import entered
+
+FORK_SERVER = "zonehost.linux.forkloop"
 
 
 class Zonehost(Engine):
@@ -61,3 +63,21 @@ class Zonehost(Engine):
     def marks(self) -> Sequence[str]:
         instance = self._daemon.instance
         return (instance.name, *instance.folders)
+
+    def _processes(self) -> Iterator[Path]:
+        """The fork server and its jobs too, whose arguments name no instance."""
+        yield from super()._processes()
+        assert self._daemon.process is not None
+        for server in _forked(PROC / str(self._daemon.process.pid)):
+            yield server
+            yield from _forked(server)
+
+
+def _forked(process: Path) -> Iterator[Path]:
+    """The children of a process that are the fork server's program."""
+    try:
+        for child in (process / "task" / process.name / "children").read_text().split():
+            if FORK_SERVER in (PROC / child / "cmdline").read_text():
+                yield PROC / child
+    except OSError:  # it ended meanwhile
+        return

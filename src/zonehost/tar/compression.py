@@ -28,6 +28,7 @@ _AHEAD: Final = 4
 _MAGIC_LENGTH: Final = 6
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _RUN: Final = 1
+_BLOCKS: Final = 8
 _HAS_CHECKSUM: Final = 4
 
 
@@ -70,7 +71,7 @@ def _members(new: Callable[[], _Decompressor]) -> Callable[[Iterator[bytes]], It
 
 
 def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Block by block, each of which unpacks to 128 KiB at most (RFC 8878, section 3.1.1)."""
+    """A few blocks at a time, each of which unpacks to 128 KiB at most (RFC 8878, section 3.1.1)."""
     source = Source(chunks)
     while not source.ended():
         magic = source.take(4)
@@ -82,14 +83,19 @@ def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
         descriptor = source.take(1)
         single, dictionary = descriptor[0] >> 5 & 1, (0, 1, 2, 4)[descriptor[0] & 3]
         content_size = (single, 2, 4, 8)[descriptor[0] >> 6]
-        frame.decompress(magic + descriptor + source.take(1 - single + dictionary + content_size))
-        last = 0
+        parts = [magic, descriptor, source.take(1 - single + dictionary + content_size)]
+        last = blocks = 0
         while not last:
             block = source.take(3)
             fields = int.from_bytes(block, "little")
             last, kind, size = fields & 1, fields >> 1 & 3, fields >> 3
-            if piece := frame.decompress(block + source.take(1 if kind == _RUN else size)):
-                yield piece
+            parts += (block, source.take(1 if kind == _RUN else size))
+            blocks += 1
+            if last or blocks == _BLOCKS:
+                if piece := frame.decompress(b"".join(parts)):
+                    yield piece
+                parts.clear()
+                blocks = 0
         if descriptor[0] & _HAS_CHECKSUM:
             frame.decompress(source.take(4))
 
