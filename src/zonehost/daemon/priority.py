@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def take_priority() -> int:
-    """Go before other processes of the same machine; by how many steps of nice(2). Call before any thread is started."""
+    """Go before other processes of the machine; by how many steps of nice(2). Call before any thread is started."""
     try:
         os.nice(-_HASTE)
     except PermissionError:
