@@ -10,7 +10,7 @@ from zonehost.domain.phase import Phase
 
 
 class PublishedPort(msgspec.Struct, frozen=True, kw_only=True):
-    """A port of a zone that answers on the host. `host_port` is set once it is reserved."""
+    """A port of a zone that answers on the host at `host_port`; 0: on the zone's own address, without NAT."""
 
     port: int
     protocol: str

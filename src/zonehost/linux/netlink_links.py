@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import struct
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address
 from typing import Final
@@ -49,6 +50,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 12, 18, 20, 26, 27, 28
 _INFO_KIND, _INFO_DATA = 1, 2
+_VLAN_ID = 1
 _VETH_PEER = 1
 _BRPORT_MODE, _BRPORT_ISOLATED = 4, 33
 _GROUP_LINK = 1
@@ -154,6 +156,27 @@ def new_macvlan(name: str, *, parent: int, mode: str, mac: str, netns: int, mtu:
             text(_INFO_KIND, "macvlan"),
             nested(_INFO_DATA, u32(_MACVLAN_MODE, MACVLAN_MODES[mode])),
         ),
+    )
+
+
+def new_vlan(name: str, *, parent: int, number: int) -> Request:
+    """A link for the frames of one VLAN (802.1Q) on another link; up."""
+    return _new_link(
+        _link_head(flags=_UP, mask=_UP),
+        text(_IFLA_IFNAME, name),
+        u32(_IFLA_LINK, parent),
+        nested(
+            _IFLA_LINKINFO,
+            text(_INFO_KIND, "vlan"),
+            nested(_INFO_DATA, attribute(_VLAN_ID, number.to_bytes(2, sys.byteorder))),
+        ),
+    )
+
+
+def new_dummy(name: str) -> Request:
+    """A link that leads nowhere; up."""
+    return _new_link(
+        _link_head(flags=_UP, mask=_UP), text(_IFLA_IFNAME, name), nested(_IFLA_LINKINFO, text(_INFO_KIND, "dummy"))
     )
 
 

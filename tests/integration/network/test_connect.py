@@ -134,11 +134,73 @@ async def test_macvlan_puts_a_zone_beside_the_host(world: World, net: KernelNetw
     assert default_route(one) == f"{OUTSIDE} eth0"
 
 
-async def test_macvlan_needs_a_parent_that_is_there(world: World, net: KernelNetworking) -> None:
+@pytest.mark.parametrize(
+    ("parent", "missing"), [("nowhere", "nowhere"), ("nowhere.7", "nowhere"), ("up0.4095", "up0.4095")]
+)
+async def test_macvlan_needs_a_parent_that_is_there(
+    world: World, net: KernelNetworking, parent: str, missing: str
+) -> None:
     pool = Pool(subnet="198.51.100.0/24", gateway=OUTSIDE)
-    network = await world.network(net, pool, driver="macvlan", options={"parent": "nowhere"})
-    with pytest.raises(InvalidParameter, match="the interface nowhere does not exist"):
-        await world.zone(net, network)
+    with pytest.raises(InvalidParameter, match=f"the interface {missing} does not exist"):
+        await world.network(net, pool, driver="macvlan", options={"parent": parent})
+
+
+def needs(kind: str, world: World) -> None:
+    """Skip on a kernel without links of this kind."""
+    try:
+        world.host.run(f"ip link add link up0 name probe type {kind} && ip link del probe")
+    except AssertionError:
+        pytest.skip(f"the kernel has no links of the kind {kind}")
+
+
+async def test_macvlan_makes_the_vlan_that_it_stands_on_and_takes_it_away(world: World, net: KernelNetworking) -> None:
+    needs("vlan id 9", world)
+    world.outside.run(
+        "ip link add link up0 name up0.50 type vlan id 50 && ip addr add 10.50.0.1/24 dev up0.50"
+        " && ip link set up0.50 up"
+    )
+    pools = [Pool(subnet=f"10.50.0.{first}/25", gateway=gateway) for first, gateway in ((0, "10.50.0.1"), (128, ""))]
+    one, two = [
+        await world.network(net, pool, driver="macvlan", options={"parent": "up0.50"}, internal=not pool.gateway)
+        for pool in pools
+    ]
+    zone = await world.zone(net, one)
+    assert source_of(world.outside.serve(80), zone.place, "10.50.0.1", 80) == address(zone)
+    await net.detach(zone.id)
+    await net.remove(one)
+    assert "up0.50@" in world.host.run("ip -o link show")
+    await net.remove(two)
+    assert "up0.50@" not in world.host.run("ip -o link show")
+
+
+async def test_a_vlan_that_was_there_stays(world: World, net: KernelNetworking) -> None:
+    needs("vlan id 9", world)
+    world.host.run("ip link add link up0 name up0.51 type vlan id 51")
+    network = await world.network(net, Pool(subnet="10.51.0.0/24"), driver="macvlan", options={"parent": "up0.51"})
+    await net.remove(network)
+    world.host.run("ip link del up0.51")
+
+
+async def test_macvlan_without_a_parent_leads_nowhere(world: World, net: KernelNetworking) -> None:
+    needs("dummy", world)
+    network = await world.network(net, Pool(subnet="10.52.0.0/24", gateway="10.52.0.1"), driver="macvlan")
+    one, two = [await world.zone(net, network) for _ in range(2)]
+    assert source_of(two.place.serve(80), one.place, address(two), 80) == address(one)
+    assert "default" not in one.place.run("ip route")
+    with pytest.raises(OSError, match="unreachable"):
+        one.place.reach(OUTSIDE, 80)
+    for zone in (one, two):
+        await net.detach(zone.id)
+        zone.place.end()
+    await net.remove(network)
+
+
+async def test_a_routed_port_holds_no_port_of_the_host(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net, options={"com.docker.network.bridge.gateway_mode_ipv4": "routed"})
+    one, two = [await web(world, net, network) for _ in range(2)]
+    assert one.plugs.ports == two.plugs.ports
+    assert one.plugs.ports[0].host_port == 0
+    world.host.serve(8080)
 
 
 @pytest.mark.parametrize(("mode", "reached"), [("routed", True), ("nat-unprotected", True), ("nat", False)])

@@ -9,9 +9,10 @@ from contextlib import suppress
 import pytest
 
 from tests.integration.network.world import BRIEFLY, World, Zone, address
+from zonehost.domain.network import Pool
 from zonehost.drivers.network.driver import KernelNetworking
 
-ETHER_ARP, ETHER_ALL, ETHER_IP = 0x0806, 3, 0x0800
+ETHER_ARP, ETHER_ALL, ETHER_IP, ETHER_EXPERIMENTAL = 0x0806, 3, 0x0800, 0x88B5
 
 
 def raw(zone: Zone, protocol: int = ETHER_ALL) -> socket.socket:
@@ -31,8 +32,8 @@ def arp_reply(mac: str, claimed: str, target: str) -> bytes:
     return struct.pack("!HHBBH", 1, ETHER_IP, 6, 4, 2) + packed + b"\xff" * 6 + socket.inet_aton(target)
 
 
-async def pair(world: World, net: KernelNetworking, **fields: object) -> tuple[Zone, Zone]:
-    network = await world.network(net, **fields)
+async def pair(world: World, net: KernelNetworking, *pools: Pool, **fields: object) -> tuple[Zone, Zone]:
+    network = await world.network(net, *pools, **fields)
     return await world.zone(net, network), await world.zone(net, network)
 
 
@@ -121,3 +122,29 @@ async def test_tagged_frames_do_not_slip_through(world: World, net: KernelNetwor
     with pytest.raises(TimeoutError):
         while b"hidden" not in ears.recv(128):
             pass
+
+
+@pytest.mark.parametrize("filtered", ["true", "false"])
+async def test_a_zone_on_a_macvlan_is_who_it_says_unless_the_filter_is_off(
+    world: World, net: KernelNetworking, filtered: str
+) -> None:
+    pool = Pool(subnet="10.53.0.0/24", gateway="10.53.0.1")
+    options = {"parent": "up0", "zonehost.filtered": filtered}
+    liar, other = await pair(world, net, pool, driver="macvlan", options=options)
+    heard, said = raw(other), raw(liar)
+    lies = [
+        frame(mac(liar), mac(other), ETHER_ARP, arp_reply(mac(liar), "10.53.0.77", address(other))),
+        frame("02:00:00:00:00:66", mac(other), ETHER_ARP, arp_reply(mac(liar), address(liar), address(other))),
+        frame(mac(liar), mac(other), ETHER_ARP, arp_reply("02:00:00:00:00:66", address(liar), address(other))),
+        frame(mac(liar), mac(other), ETHER_EXPERIMENTAL, bytes(46)),
+    ]
+    truth = frame(mac(liar), mac(other), ETHER_ARP, arp_reply(mac(liar), address(liar), address(other)))
+    for sent in (*lies, truth):
+        with suppress(OSError):  # what netfilter drops on its way out is the sender's error
+            said.send(sent)
+    got = []
+    while (now := heard.recv(2000)) != truth:
+        got.append(now)
+    assert [lie for lie in lies if lie in got] == ([] if filtered == "true" else lies)
+    for closing in (heard, said):
+        closing.close()

@@ -53,7 +53,8 @@ def port_map(container: Container) -> dict[str, list[dict[str, str]] | None]:
     for published in container.state.ports:
         key = f"{published.port}/{published.protocol}"
         bound = ports[key] = ports.get(key) or []
-        bound.append({"HostIp": published.host_ip, "HostPort": str(published.host_port)})
+        # A port of a network in gateway mode `routed` has no host port.
+        bound.append({"HostIp": published.host_ip, "HostPort": str(published.host_port or "")})
     return ports
 
 
@@ -66,8 +67,12 @@ def port_list(container: Container) -> list[dict[str, Any]]:
         if bound is None:
             listed.append(inside)
         else:
-            listed.extend({"IP": b["HostIp"], **inside, "PublicPort": int(b["HostPort"])} for b in bound)
+            listed.extend({"IP": b["HostIp"], **inside, **_public(b["HostPort"])} for b in bound)
     return listed
+
+
+def _public(host_port: str) -> dict[str, int]:
+    return {"PublicPort": int(host_port)} if host_port else {}
 
 
 def _settings(container: Container, name: str, endpoint: Endpoint, version: Version) -> dict[str, Any]:

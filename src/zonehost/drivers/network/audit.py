@@ -52,7 +52,8 @@ class KernelNetworkAudit:
             yield Finding(trouble=Trouble.LOSS, kind="bridge", name=name, detail=detail)
         for name in sorted(veths.keys() - there):
             yield Finding(trouble=Trouble.LOSS, kind="link", name=name, zone=veths[name])
-        for name in sorted(there - bridges.keys() - veths.keys()):
+        parents = {plan.parent_link(self._names, network).name for network in networks if network.driver == "macvlan"}
+        for name in sorted(there - parents - bridges.keys() - veths.keys()):
             yield Finding(trouble=Trouble.ORPHAN, kind="link", name=name)
 
     async def _firewall(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> list[Finding]:

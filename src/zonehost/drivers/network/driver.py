@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +58,7 @@ class KernelNetworking:
         self._names = Names(instance)
         self._settings = settings
         self._networks: dict[str, Network] = {}
+        self._macvlans: dict[str, Network] = {}
         self._zones: dict[str, ZonePlugs] = {}
         self._leaving: dict[str, ZonePlugs] = {}
         self._restored = False
@@ -102,6 +103,9 @@ class KernelNetworking:
     async def create(self, network: Network) -> None:
         """Make the bridge and its rules."""
         self.check(network)
+        if network.driver == "macvlan":
+            await self._in_thread(self._wiring.ensure_parent, plan.parent_link(self._names, network))
+            self._macvlans[network.id] = network
         if network.driver != "bridge":
             return
         await self._in_thread(self._ensure, network)
@@ -116,7 +120,10 @@ class KernelNetworking:
             await self._answering.prepare()
 
     async def remove(self, network: Network) -> None:
-        """Take the bridge and its rules away."""
+        """Take the bridge and its rules away, or the link under a macvlan that nobody else needs."""
+        if network.driver == "macvlan":
+            self._macvlans.pop(network.id, None)
+            await self._remove_parents([network])
         if network.driver != "bridge":
             return
         if self._networks.pop(network.id, None) is not None:
@@ -124,6 +131,16 @@ class KernelNetworking:
         bridge = plan.bridge_link(self._names, network)
         if await self._in_thread(self._wiring.owns, bridge):
             await self._removal.remove([bridge.name])
+
+    async def _remove_parents(self, networks: Iterable[Network]) -> None:
+        """Those that we made, and no other network stands on."""
+        gone = {plan.parent_link(self._names, network).name for network in networks} - self._parents()
+        if gone:
+            links = await self._in_thread(self._wiring.ours)
+            await self._removal.remove(link.name for link in links if link.name in gone)
+
+    def _parents(self) -> set[str]:
+        return {plan.parent_link(self._names, network).name for network in self._macvlans.values()}
 
     async def reserve(
         self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
@@ -168,9 +185,12 @@ class KernelNetworking:
     async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
         """One link less."""
         left = list(plan.wires(self._names, plugs).values())
+        inside = [old.endpoint.interface] if old.network.driver == "macvlan" else []
         if old.network.driver in plan.LINKED:
             with _namespace(pid) as netns:
-                await self._in_thread(self._wiring.unplug, netns, [old.endpoint.interface], left)
+                if not inside:
+                    await self._removal.remove([self._names.veth(old.endpoint.id)])
+                await self._in_thread(self._wiring.unplug, netns, inside, left)
         await _all(self._became(plugs), self._answering.put(plan.view(plugs)))
 
     async def detach(self, zone: str) -> None:
@@ -190,6 +210,8 @@ class KernelNetworking:
         self._networks = {network.id: network for network in networks if network.driver == "bridge"}
         for network in self._networks.values():
             await self._in_thread(self._ensure, network)
+        self._macvlans = {network.id: network for network in networks if network.driver == "macvlan"}
+        await self._restore_parents()
         self._zones = {zone.zone: zone for zone in zones}
         for zone in zones:
             for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
@@ -199,9 +221,17 @@ class KernelNetworking:
         await self._answering.restore((plan.view(zone), zone.pid) for zone in zones if plan.has_names(zone))
         return await self._replug()
 
+    async def _restore_parents(self) -> None:
+        for network in self._macvlans.values():
+            try:
+                await self._in_thread(self._wiring.ensure_parent, plan.parent_link(self._names, network))
+            except ZonehostError as error:
+                _log.error("network %s cannot be used: %s", network.name, error)
+
     async def _sweep(self) -> None:
         """Links of ours that no record knows, or that a crash left before they had a name inside."""
         known = {plan.bridge_name(self._names, network) for network in self._networks.values()}
+        known |= self._parents()
         known.update(name for zone in self._zones.values() for name in self._veths(zone, whole=True))
         links = await self._in_thread(self._wiring.ours)
         await self._removal.remove(link.name for link in links if link.name not in known)
@@ -229,6 +259,8 @@ class KernelNetworking:
             bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]
             owned = [bridge.name for bridge in bridges if await self._in_thread(self._wiring.owns, bridge)]
             await self._removal.remove(owned)
+            macvlans, self._macvlans = self._macvlans, {}
+            await self._remove_parents(macvlans.values())
         await self._tables.close(firewall.removal(self._names.table) if alone else "")
         self._reservations.close()
         self._subnets.close()

@@ -16,6 +16,9 @@ _DRIVER: Final = "com.docker.network.driver."
 _NETWORK: Final = "com.docker.network."
 _ENDPOINT: Final = "com.docker.network.endpoint."
 
+_FILTERED: Final = "zonehost.filtered"
+"""The one option of ours."""
+
 _IFNAME: Final = re.compile(r"[^\s/:%]{1,15}")
 _PREFIX: Final = re.compile(r"[^\s/:%]{1,12}")
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
@@ -44,12 +47,16 @@ class BridgeOptions:
 
 @dataclass(frozen=True, slots=True)
 class MacvlanOptions:
-    """What may be said of a macvlan network; the parent is a link of the host."""
+    """What may be said of a macvlan network; the parent is a link of the host, or a VLAN of one (`eth0.50`).
+
+    Without a parent its zones reach each other only. `filtered`: a zone sends only from its own addresses.
+    """
 
     parent: str = ""
     mode: str = "bridge"
     mtu: int = 0
     prefix: str = "eth"
+    filtered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +108,11 @@ def macvlan_options(network: Network) -> MacvlanOptions:
         mode=_choice(given, "macvlan_mode", _MACVLAN_MODES),
         mtu=_mtu(given),
         prefix=_matching(given, _NETWORK + "container_iface_prefix", _PREFIX, "eth"),
+        filtered=_flag(given, _FILTERED, True),
     )
     _refuse_rest(given)
-    if not options.parent:
-        raise InvalidParameter("a macvlan network needs the option parent=INTERFACE")
+    if options.parent == "lo":
+        raise InvalidParameter("loopback interface is not a valid macvlan parent link")
     return options
 
 

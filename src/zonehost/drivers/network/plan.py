@@ -23,6 +23,8 @@ Interface = IPv4Interface | IPv6Interface
 LINKED = ("bridge", "macvlan")
 """Drivers of networks that give a zone a link."""
 
+_LAST_VLAN = 4094
+
 
 @dataclass(frozen=True, slots=True)
 class BridgeLink:
@@ -56,12 +58,27 @@ class Wire:
     isolated: bool = False
     hairpin: bool = False
     mode: str = ""
+    filtered: bool = False
     sysctls: tuple[tuple[str, str], ...] = ()
 
     @property
     def ipv6(self) -> bool:
         """Whether it has an IPv6 address."""
         return any(address.version == 6 for address in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class ParentLink:
+    """The host's link under a macvlan network; `alias` says whose it is, if we made it.
+
+    What can be made where it is missing: the `vlan` of that number on `base`; without a base a link that leads nowhere.
+    """
+
+    name: str
+    alias: str
+    base: str = ""
+    vlan: int = 0
+    dummy: bool = False
 
 
 def subnets(network: Network) -> list[Subnet]:
@@ -99,6 +116,18 @@ def bridge_link(names: Names, network: Network) -> BridgeLink:
         addresses=addresses,
         ipv6=network.ipv6,
     )
+
+
+def parent_link(names: Names, network: Network) -> ParentLink:
+    """The parent of a macvlan network."""
+    name = macvlan_options(network).parent
+    alias = f"{names.table} {network.id}"
+    if not name:
+        return ParentLink(names.bridge(network.id), alias, dummy=True)
+    base, _, number = name.rpartition(".")
+    if base and number.isdecimal() and 0 < int(number) <= _LAST_VLAN:
+        return ParentLink(name, alias, base, int(number))
+    return ParentLink(name, alias)
 
 
 def _isolated(network: Network, gateway: str) -> bool:
@@ -154,17 +183,19 @@ def _wire(names: Names, plug: Plug, gateways: tuple[str, ...], *, hairpin: bool)
     asked = endpoint_options(endpoint)
     if network.driver == "macvlan":
         macvlan = macvlan_options(network)
+        parent = parent_link(names, network)
         return Wire(
             kind="macvlan",
-            parent=macvlan.parent,
+            parent=parent.name,
             host_name="",
             name=endpoint.interface or asked.interface,
             prefix=macvlan.prefix,
             mac=endpoint.mac,
             mtu=macvlan.mtu,
             addresses=addresses,
-            gateways=gateways,
+            gateways=() if parent.dummy else gateways,
             mode=macvlan.mode,
+            filtered=macvlan.filtered,
             sysctls=asked.sysctls,
         )
     options = bridge_options(network)

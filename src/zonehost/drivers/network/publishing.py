@@ -28,11 +28,10 @@ def published(zone: ZonePlugs) -> list[firewall.Published]:
     """Where the host's ports lead for a zone."""
     found: list[firewall.Published] = []
     for port in zone.ports:
-        version = 6 if ":" in port.host_ip else 4
+        version = _version(port.host_ip)
         plug = _port_plug(zone.plugs, version)
         if plug is None:
             continue
-        options = bridge_options(plug.network)
         found.append(
             firewall.Published(
                 protocol=port.protocol,
@@ -40,10 +39,21 @@ def published(zone: ZonePlugs) -> list[firewall.Published]:
                 host_port=port.host_port,
                 address=plug.endpoint.ipv6 if version == 6 else plug.endpoint.ipv4,
                 port=port.port,
-                routed=(options.mode6 if version == 6 else options.mode4) == "routed",
+                routed=_is_routed(zone.plugs, version),
             )
         )
     return found
+
+
+def _version(address: str) -> int:
+    return 6 if ":" in address else 4
+
+
+def _is_routed(plugs: Sequence[Plug], version: int) -> bool:
+    """Whether published ports answer on the zone's own address of this family."""
+    plug = _port_plug(plugs, version)
+    options = bridge_options(plug.network) if plug else None
+    return options is not None and (options.mode6 if version == 6 else options.mode4) == "routed"
 
 
 def elements(names: Names, zones: Iterable[ZonePlugs]) -> firewall.Elements:
@@ -72,7 +82,9 @@ def wanted_ports(asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plu
         for binding in bindings:
             first, last = _host_range(binding.host_port)
             addresses = _host_addresses(key, binding.host_ip or _default_ip(plugs, default_ip), plugs)
-            found.append(Wanted(int(number), protocol, addresses, first, last))
+            routed = tuple(address for address in addresses if _is_routed(plugs, _version(address)))
+            bound = tuple(address for address in addresses if address not in routed)
+            found.append(Wanted(int(number), protocol, bound, first, last, routed))
     return found
 
 

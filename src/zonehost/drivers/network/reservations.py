@@ -28,13 +28,17 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A port of a zone to publish: the same host port, from `first` to `last`, on each of the addresses."""
+    """A port of a zone to publish: the same host port, from `first` to `last`, on each of the addresses.
+
+    `routed`: of these families it answers on the zone's own address, and no host port is held.
+    """
 
     port: int
     protocol: str
     addresses: tuple[str, ...]
     first: int
     last: int
+    routed: tuple[str, ...] = ()
 
 
 class Reservations:
@@ -57,7 +61,8 @@ class Reservations:
         with self._lock:
             try:
                 for want in wanted:
-                    got += self._one(want)
+                    got += self._one(want) if want.addresses else []
+                    got += ((_routed(want, address), None) for address in want.routed)
             except BaseException:
                 self._drop(got)
                 raise
@@ -72,6 +77,9 @@ class Reservations:
             known = {published for published, _ in held}
             for published in ports:
                 if published in known:
+                    continue
+                if not published.host_port:
+                    held.append((published, None))
                     continue
                 bound: socket.socket | None = None
                 try:
@@ -146,6 +154,10 @@ class Reservations:
             addresses.discard(published.host_ip)
             if not addresses:
                 self._taken.pop(key, None)
+
+
+def _routed(want: Wanted, address: str) -> PublishedPort:
+    return PublishedPort(port=want.port, protocol=want.protocol, host_ip=address, host_port=0)
 
 
 def _authority(address: str, port: int) -> str:

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from zonehost.drivers.network import egress
 from zonehost.drivers.network.names import Names
-from zonehost.drivers.network.plan import BridgeLink, Wire
+from zonehost.drivers.network.plan import BridgeLink, ParentLink, Wire
 from zonehost.errors import Conflict, InvalidParameter, SystemFailure
 from zonehost.linux import netlink_links as rt
-from zonehost.linux import sysctl
+from zonehost.linux import nftables, sysctl
 from zonehost.linux.netlink import Channel, Request, entered
 
 _LOOPBACK = 1
@@ -63,6 +64,24 @@ class Wiring:
                 rt.set_link(link.index, up=True), *(rt.new_address(link.index, address) for address in bridge.addresses)
             )
 
+    def ensure_parent(self, parent: ParentLink) -> None:
+        """Make the link under a macvlan network, if it is missing and can be made. Idempotent.
+
+        Raises:
+            InvalidParameter: it is missing, or what it is to stand on.
+        """
+        with _kernel(f"interface {parent.name}"):
+            if rt.link_named(self._channel, parent.name) is not None:
+                return
+            base = rt.link_named(self._channel, parent.base) if parent.base else None
+            if parent.dummy:
+                request = rt.new_dummy(parent.name)
+            elif base is not None:
+                request = rt.new_vlan(parent.name, parent=base.index, number=parent.vlan)
+            else:
+                raise InvalidParameter(f"the interface {parent.base or parent.name} does not exist")
+            self._channel.do(request, rt.name_owner(parent.name, parent.alias))
+
     def busy_subnets(self) -> list[rt.Subnet]:
         """What this host has addresses in or routes to; the default routes are no claim."""
         with _kernel("routes"):
@@ -95,6 +114,8 @@ class Wiring:
                     made.append(wire)
                     _set_port(outside, wire)
                 _configure(inside, named)
+                if filtered := [wire for wire in named if wire.filtered]:
+                    nftables.run(egress.rules(self._names.table, filtered))
             except BaseException:
                 _delete(inside, [wire.name for wire in made])
                 raise
@@ -195,6 +216,8 @@ def _kernel(what: str) -> Iterator[None]:
     """The kernel's refusals as ours."""
     try:
         yield
+    except nftables.NftablesError as error:
+        raise SystemFailure(f"{what}: {error}") from error
     except OSError as error:
         sentence = f"{what}: {error.strerror or os.strerror(error.errno or 0)}"
         if error.errno in (errno.EEXIST, errno.EBUSY):

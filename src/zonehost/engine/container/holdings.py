@@ -43,7 +43,11 @@ async def holdings(host: Host, ref: str) -> Holdings:
             for address, prefix in ((endpoint.ipv4, endpoint.ipv4_prefix), (endpoint.ipv6, endpoint.ipv6_prefix))
             if address
         ),
-        ports=tuple(f"{port.host_ip}:{port.host_port} to {port.port}/{port.protocol}" for port in record.state.ports),
+        ports=tuple(
+            f"{port.host_ip}:{port.host_port} to {port.port}/{port.protocol}"
+            for port in record.state.ports
+            if port.host_port
+        ),
         datasets=(host.storage.zone_path(record.id),),
         volumes=tuple(f"{mount.name} at {mount.destination}" for mount in record.mounts if mount.type == "volume"),
         log=log_path(host, record) or "",
