@@ -13,6 +13,7 @@ from zonehost.domain.config import Config
 from zonehost.domain.endpoint_settings import EndpointSettings, IpamSettings
 from zonehost.domain.host_config import HostConfig, Mount, PortBinding
 from zonehost.domain.identity import short
+from zonehost.domain.security import DEFAULT_CAPABILITIES
 from zonehost.engine.container.create import CreateRequest, create
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
@@ -46,6 +47,13 @@ async def test_privileged_opens_what_it_opens_in_docker(world: World) -> None:
     assert blueprint.namespaces.user == "host"
     assert blueprint.seccomp is None
     assert "CAP_SYS_ADMIN" in blueprint.process.capabilities
+
+
+async def test_the_hosts_network_takes_the_hosts_ids_and_no_capability_more(world: World) -> None:
+    zone = await run(world, "sleep", network_mode="host")
+    blueprint = world.runtime.zones[zone].blueprint
+    assert (blueprint.namespaces.net, blueprint.namespaces.user) == ("host", "host")
+    assert blueprint.process.capabilities == DEFAULT_CAPABILITIES
 
 
 async def test_other_containers_are_tied_by_id(world: World) -> None:

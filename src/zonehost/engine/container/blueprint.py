@@ -94,8 +94,9 @@ def environment(record: Container, *, tty: bool) -> tuple[str, ...]:
 def namespaces_of(record: Container) -> Namespaces:
     """Which namespaces are the zone's own."""
     wanted = record.host_config
-    private_users = wanted.userns_mode != "host" and not wanted.privileged
     network = network_name(wanted.network_mode)
+    # The host's network belongs to the host's users: nobody else's root may have a port below 1024 there.
+    private_users = wanted.userns_mode != "host" and not wanted.privileged and network != "host"
     return Namespaces(
         user="private" if private_users else "host",
         net=other_container(wanted.network_mode) or ("host" if network == "host" else "private"),
