@@ -105,6 +105,7 @@ async def _intended(
     plugs = plugs_of(host, msgspec.structs.replace(record, endpoints=endpoints)).plugs
     asked = wanted_ports(record) if plugs else {}
     ports = await host.networking.reserve(record.id, record.name, asked, plugs) if asked else ()
+    failpoint("start.published")
     state = State(
         status=record.state.status,
         starting=True,
