@@ -21,12 +21,12 @@ AT_MANY = Row(f"new connections a second to published ports, {PORTS:,} published
 
 
 def _scene(count: int) -> Callable[[Engine], AbstractContextManager[None]]:
-    last = FIRST + count - 1
+    ports = str(FIRST) if count == 1 else f"{FIRST}-{FIRST + count - 1}"
 
     @contextmanager
     def scene(engine: Engine) -> Iterator[None]:
-        ports = f"0.0.0.0:{FIRST}-{last}:{FIRST}-{last}"
-        engine.run("run", "-d", "--name", f"ports{count}", "-p", ports, "busybox", "sleep", "3600")
+        published = f"0.0.0.0:{ports}:{ports}"
+        engine.run("run", "-d", "--name", f"ports{count}", "-p", published, "busybox", "sleep", "3600")
         yield
         engine.remove([f"ports{count}"])
 
