@@ -57,13 +57,14 @@ async def test_connections_outlive_the_daemon_and_its_return(world: World, run_r
     await leave_nothing(again, zone, world)
 
 
+@pytest.mark.parametrize("guard", [True, False], ids=["guarded", "unguarded"])
 @pytest.mark.parametrize(
     "damage", ["flush ruleset", "delete table inet {0}", "flush table inet {0}", "delete table bridge {0}"]
 )
 async def test_what_somebody_deletes_is_written_anew_and_connections_go_on(
-    world: World, run_root: Path, damage: str
+    world: World, run_root: Path, damage: str, guard: bool
 ) -> None:
-    net = KernelNetworking(INSTANCE, run_root, Settings(guard=True))
+    net = KernelNetworking(INSTANCE, run_root, Settings(guard=guard))
     await net.restore((), ())
     zone = await web(world, net)
     server = zone.place.serve(80)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from zonehost.domain.network import PublishedPort
 from zonehost.errors import Conflict, InvalidParameter, SystemFailure, Unavailable
-from zonehost.linux import sysctl
+from zonehost.linux import socket_filter, sysctl
 
 _ANY = ("0.0.0.0", "::")
 _TYPES = {
@@ -200,11 +200,17 @@ def _bind(protocol: str, address: str, port: int) -> socket.socket | None:
 def _bind_stream(bound: socket.socket, address: str, port: int) -> None:
     """Bind against live sockets but not against the TIME_WAIT ones that a server before us left.
 
-    That takes SO_REUSEADDR. Two such sockets collide only when one listens, so this one listens until the option is
-    off again; shutdown(2) then ends the listening and keeps the address (tcp_disconnect in the kernel).
+    That takes SO_REUSEADDR. Two such sockets collide only when one listens, so this one listens, at least until the
+    option is off again. An IPv4 one goes on, deaf: should somebody flush the rules, packets of translated connections
+    come here until they are written anew, and no reset ends what was begun. An IPv6 one must not: a client would wait
+    at ::1, which cannot be translated, when it should go on to 127.0.0.1. There shutdown(2) ends the listening and
+    keeps the address (tcp_disconnect in the kernel).
     """
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((address, port))
+    if bound.family == socket.AF_INET:
+        socket_filter.drop_all(bound)
     bound.listen(1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-    bound.shutdown(socket.SHUT_RD)
+    if bound.family == socket.AF_INET6:
+        bound.shutdown(socket.SHUT_RD)
