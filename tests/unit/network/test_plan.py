@@ -66,6 +66,34 @@ def test_a_wire_of_a_bridge() -> None:
     assert wire.hairpin
 
 
+@pytest.mark.parametrize(
+    ("parent", "base", "vlan", "dummy"),
+    [
+        ("eth0", "", 0, False),
+        ("eth0.50", "eth0", 50, False),
+        ("br.lan.4094", "br.lan", 4094, False),
+        ("eth0.0", "", 0, False),
+        ("eth0.4095", "", 0, False),
+        ("eth0.x", "", 0, False),
+        (".50", "", 0, False),
+        ("", "", 0, True),
+    ],
+)
+def test_the_parent_of_a_macvlan(parent: str, base: str, vlan: int, dummy: bool) -> None:
+    network = msgspec.structs.replace(with_options(parent=parent), driver="macvlan")
+    link = plan.parent_link(NAMES, network)
+    assert (link.base, link.vlan, link.dummy) == (base, vlan, dummy)
+    assert link.name == (parent or NAMES.bridge(NETWORK.id))
+    [wire] = plan.wires(NAMES, ZonePlugs("z", (plug(network),))).values()
+    assert (wire.parent, wire.gateways, wire.filtered) == (link.name, () if dummy else ("10.0.0.1",), True)
+
+
+def test_a_routed_port_is_asked_of_no_host_port() -> None:
+    routed = plug(with_options(com__docker__network__bridge__gateway_mode_ipv4="routed"))
+    [wanted] = publishing.wanted_ports({"80/tcp": (PortBinding(host_port="8080"),)}, (routed,), "")
+    assert (wanted.addresses, wanted.routed) == ((), ("0.0.0.0",))
+
+
 def test_the_default_route_goes_by_priority_then_name() -> None:
     one = plug(identity="1" * 64)
     two = Plug(msgspec.structs.replace(NETWORK, name="a"), msgspec.structs.replace(one.endpoint, id="2" * 64))
