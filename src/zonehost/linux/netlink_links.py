@@ -180,13 +180,15 @@ def new_dummy(name: str) -> Request:
     )
 
 
-def set_link(index: int, *, up: bool | None = None, mtu: int = 0, group: int | None = None) -> Request:
-    """Change a link."""
+def set_link(index: int, *, up: bool | None = None, mtu: int = 0, group: int | None = None, master: int = 0) -> Request:
+    """Change a link; with the index of a `master`, make it a port of that bridge."""
     body = _link_head(index, flags=_UP if up else 0, mask=0 if up is None else _UP)
     if mtu:
         body += u32(_IFLA_MTU, mtu)
     if group is not None:
         body += u32(_IFLA_GROUP, group)
+    if master:
+        body += u32(_IFLA_MASTER, master)
     return Request(_NEWLINK, 0, body)
 
 

@@ -37,23 +37,27 @@ class KernelNetworkAudit:
         return tuple(lines)
 
     def _links(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> Iterator[Finding]:
-        there = {link.name for link in Wiring(self._names).ours()}
+        there = {link.name: link for link in Wiring(self._names).ours()}
         bridges = {
             plan.bridge_name(self._names, network): network.name for network in networks if network.driver == "bridge"
         }
         veths = {
-            self._names.veth(plug.endpoint.id): zone.zone
+            self._names.veth(plug.endpoint.id): (zone.zone, plan.bridge_name(self._names, plug.network))
             for zone in zones
             for plug in zone.plugs
             if plug.network.driver == "bridge"
         }
-        for name in sorted(bridges.keys() - there):
+        for name in sorted(bridges.keys() - there.keys()):
             detail = f"the bridge of network {bridges[name]}"
             yield Finding(trouble=Trouble.LOSS, kind="bridge", name=name, detail=detail)
-        for name in sorted(veths.keys() - there):
-            yield Finding(trouble=Trouble.LOSS, kind="link", name=name, zone=veths[name])
+        for name, (zone, bridge) in sorted(veths.items()):
+            if name not in there:
+                yield Finding(trouble=Trouble.LOSS, kind="link", name=name, zone=zone)
+            elif bridge in there and there[name].master != there[bridge].index:
+                detail = f"it is no port of the bridge {bridge}"
+                yield Finding(trouble=Trouble.LOSS, kind="link", name=name, zone=zone, detail=detail)
         parents = {plan.parent_link(self._names, network).name for network in networks if network.driver == "macvlan"}
-        for name in sorted(there - parents - bridges.keys() - veths.keys()):
+        for name in sorted(there.keys() - parents - bridges.keys() - veths.keys()):
             yield Finding(trouble=Trouble.ORPHAN, kind="link", name=name)
 
     async def _firewall(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> list[Finding]:

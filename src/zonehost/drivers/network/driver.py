@@ -19,6 +19,7 @@ from zonehost.domain.ipam import DEFAULT_BASES, Base, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, flows, forwarding, plan, publishing, rules
 from zonehost.drivers.network.answering import Answering
+from zonehost.drivers.network.bridge_watch import BridgeWatch
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, macvlan_options
 from zonehost.drivers.network.removal import LinkRemoval
@@ -69,6 +70,7 @@ class KernelNetworking:
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
         self._tables = Tables(self._names.table, rules.RULES, self._ruleset, guard=settings.guard)
+        self._watch = BridgeWatch(self._bridges, self._mend_bridges)
 
     @property
     def attached(self) -> frozenset[str]:
@@ -208,11 +210,12 @@ class KernelNetworking:
         """Bridges, rules, held ports and views as the records say; links that no record knows go."""
         self._restored = True
         self._networks = {network.id: network for network in networks if network.driver == "bridge"}
-        for network in self._networks.values():
-            await self._in_thread(self._ensure, network)
+        self._watch.begin()
+        await self._ensure_bridges()
         self._macvlans = {network.id: network for network in networks if network.driver == "macvlan"}
         await self._restore_parents()
         self._zones = {zone.zone: zone for zone in zones}
+        await self._rejoin()
         for zone in zones:
             for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
                 _log.warning("container %s keeps its published port, but %s", zone.zone[:12], lost)
@@ -220,6 +223,22 @@ class KernelNetworking:
         await self._sweep()
         await self._answering.restore((plan.view(zone), zone.pid) for zone in zones if plan.has_names(zone))
         return await self._replug()
+
+    def _bridges(self) -> set[str]:
+        return {plan.bridge_name(self._names, network) for network in self._networks.values()}
+
+    async def _ensure_bridges(self) -> None:
+        for network in tuple(self._networks.values()):
+            await self._in_thread(self._ensure, network)
+
+    async def _rejoin(self) -> None:
+        wires = [wire for zone in self._zones.values() for wire in plan.wires(self._names, zone).values()]
+        await self._in_thread(self._wiring.rejoin, wires)
+
+    async def _mend_bridges(self) -> None:
+        """The bridges that are missing, and the running zones in them."""
+        await self._ensure_bridges()
+        await self._rejoin()
 
     async def _restore_parents(self) -> None:
         for network in self._macvlans.values():
@@ -230,8 +249,7 @@ class KernelNetworking:
 
     async def _sweep(self) -> None:
         """Links of ours that no record knows, or that a crash left before they had a name inside."""
-        known = {plan.bridge_name(self._names, network) for network in self._networks.values()}
-        known |= self._parents()
+        known = self._bridges() | self._parents()
         known.update(name for zone in self._zones.values() for name in self._veths(zone, whole=True))
         links = await self._in_thread(self._wiring.ours)
         await self._removal.remove(link.name for link in links if link.name not in known)
@@ -254,6 +272,7 @@ class KernelNetworking:
     async def close(self) -> None:
         """Leave nothing if nobody needs it. Who never took over what is there leaves all of it."""
         alone = self._restored and not self._zones
+        await self._watch.close()
         await self._answering.close(end=alone)
         if alone:
             bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]

@@ -121,6 +121,20 @@ class Wiring:
                 raise
         return [wire.name for wire in named]
 
+    def rejoin(self, wires: Iterable[Wire]) -> None:
+        """Make the host's ends of these links ports of their bridges, where they have been put out of them. Idempotent.
+
+        Raises:
+            SystemFailure: the kernel refused.
+        """
+        with _kernel("ports of bridges"):
+            links = {link.name: link for link in rt.links(self._channel)}
+            for wire in wires:
+                port, bridge = links.get(wire.host_name), links.get(wire.parent)
+                if port is not None and bridge is not None and port.master != bridge.index:
+                    self._channel.do(rt.set_link(port.index, up=True, master=bridge.index))
+                    _set_port(self._channel, wire)
+
     def unplug(self, netns: int, names: Iterable[str], left: Sequence[Wire]) -> None:
         """Delete links from within a namespace, and let the default routes be those of the wires that are left."""
         with _kernel("network of the container"), entered(netns), Channel(rt.ROUTE) as inside:

@@ -1,0 +1,76 @@
+"""The daemon ends and comes back beside a TCP stream through a published port and a writer of log lines.
+
+Every byte comes back, every line is in the log once and in order, whether the daemon was asked to end or killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.reliability.figures import Figure
+from tests.integration.rig import Daemon
+
+pytestmark = pytest.mark.row(6)
+WRITER = "n=0; while sleep 0.005; do n=$((n + 1)); echo line $n; done"
+ECHO = "nc -ll -p 7 -e cat"
+
+
+class Stream(threading.Thread):
+    """Sends numbered blocks through one connection and compares what comes back, until it is told to end."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(name="stream")
+        self._connection = socket.create_connection(address, timeout=60)
+        self.ended = threading.Event()
+        self.sent = 0
+        self.lost = 0
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            block = hashlib.sha256(str(self.sent).encode()).digest() * 128
+            self._connection.sendall(block)
+            got = self._connection.recv(len(block), socket.MSG_WAITALL)
+            self.sent += len(block)
+            self.lost += sum(one != other for one, other in zip(block, got, strict=False)) + len(block) - len(got)
+            if len(got) < len(block):
+                break
+        self._connection.close()
+
+
+def test_no_byte_and_no_line_is_lost(own: Daemon, rounds: Callable[[int, int], int], figure: Figure) -> None:
+    own.docker("run", "-d", "--name", "echo", "-p", "127.0.0.1::7", "busybox", "sh", "-c", ECHO)
+    own.docker("run", "-d", "--name", "writer", "busybox", "sh", "-c", WRITER)
+    host, _, port = own.docker("port", "echo", "7").rpartition(":")
+    pids = [own.docker("inspect", "-f", "{{.State.Pid}}", name) for name in ("echo", "writer")]
+    stream = Stream((host, int(port)))
+    stream.start()
+    restarts = rounds(6, 100)
+    try:
+        for number in range(restarts):
+            if number % 2:
+                own.kill()
+            else:
+                assert own.stop() == 0
+            own.start()
+        assert [own.docker("inspect", "-f", "{{.State.Pid}}", name) for name in ("echo", "writer")] == pids
+    finally:
+        stream.ended.set()
+        stream.join()
+    own.docker("stop", "-t", "0", "writer")
+    lines = own.docker("logs", "writer").splitlines()
+    wrong = sum(line != f"line {number}" for number, line in enumerate(lines, 1))
+    figure("restarts", restarts)
+    figure("bytes through the stream", stream.sent)
+    figure("bytes lost", stream.lost)
+    figure("lines written", len(lines))
+    figure("lines lost, doubled or out of order", wrong)
+    assert stream.sent
+    assert stream.lost == 0
+    assert lines
+    assert wrong == 0
+    assert own.doctor() == []
