@@ -1,4 +1,4 @@
-"""`docker-compose` on one project: Debian's 1.29, and Compose v2 as `scripts/compose` finds it."""
+"""`docker-compose` on one project: Debian's 1.29, and Compose v2 as `scripts/docker-plugin` finds it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.rig import Daemon
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "compose"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "docker-plugin"
 SECONDS = 120
 
 
@@ -86,9 +86,9 @@ def version_one(daemon: Daemon, folder: Path) -> Compose:
 
 def version_two(daemon: Daemon, folder: Path) -> Compose:
     """Compose v2; the test is skipped where there is none."""
-    found = subprocess.run([SCRIPT, "--find"], capture_output=True, text=True, timeout=SECONDS)
+    found = subprocess.run([SCRIPT, "compose", "--find"], capture_output=True, text=True, timeout=SECONDS)
     if found.returncode:
-        pytest.skip("no Compose v2: `scripts/compose` builds it where there is Go")
+        pytest.skip("no Compose v2: `scripts/docker-plugin compose` builds it where there is Go")
     return Compose(found.stdout.strip(), "-", daemon, folder)
 
 

@@ -10,6 +10,7 @@ from zonehost.builder.configure import absolute
 from zonehost.domain.blueprint import BindMount
 from zonehost.domain.image_config import ImageConfig
 from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.build_files import Selection
 from zonehost.ports.workshop import Base, TreeMount
 
@@ -87,9 +88,15 @@ class Resolver:
         assert context.archive is not None
         layer = await self._work.layers.unpack(context.archive)
         await self._work.layers.settle((layer.diff_id,))
+        now = self._work.clock.now()
+        # Steps stand on the layer, and it goes as theirs do.
+        step = CachedStep(
+            key=layer.diff_id, layer=layer.diff_id, instruction="context", made=now, used=now, size=layer.size
+        )
+        self._work.cache.put(step)
         host = self._plan.host
         config = ImageConfig(architecture=host.architecture, os=host.os, variant=host.variant)
-        return Base(layer.diff_id, config, (layer.diff_id,), self._work.clock.now())
+        return Base(layer.diff_id, config, (layer.diff_id,), now)
 
     async def layers_of(self, origin: str, platform: Platform) -> tuple[str, ...]:
         """The layers of a stage or an image, by name."""

@@ -132,19 +132,19 @@ class Connection:
         self._streams: dict[int, Stream] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._closed = False
+        self._h2.initiate_connection()
+        self._h2.update_settings(
+            {
+                SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+                SettingCodes.MAX_FRAME_SIZE: FRAME,
+                SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
+            }
+        )
+        self._h2.increment_flow_control_window(CONNECTION_WINDOW)
 
     async def run(self) -> None:
         """Speak until either side ends. All streams are lost then."""
         try:
-            self._h2.initiate_connection()
-            self._h2.update_settings(
-                {
-                    SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-                    SettingCodes.MAX_FRAME_SIZE: FRAME,
-                    SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
-                }
-            )
-            self._h2.increment_flow_control_window(CONNECTION_WINDOW)
             await self._flush()
             while data := await self._wire.receive():
                 for start in range(0, len(data), _SLICE):

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ class Progress:
         """There will be nothing more."""
         self._messages.put_nowait(None)
 
-    async def messages(self) -> AsyncIterator[StatusResponse]:
+    async def messages(self) -> AsyncGenerator[StatusResponse, None]:
         """All messages, to the end."""
         self._read = True
         try:

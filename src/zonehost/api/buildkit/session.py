@@ -48,8 +48,8 @@ SESSION_SECONDS: Final = 30.0
 class Session:
     """One client. Implements `ports.build_client`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._caller = Caller(connection)
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def login(self, registry: str) -> Login | None:
         """See `BuildClient.login`."""
@@ -193,7 +193,7 @@ class Sessions:
     async def hold(self, name: str, wire: Wire) -> None:
         """Let builds ask a client, until it goes."""
         connection = Connection(wire)
-        session = self._known[name] = Session(connection)
+        session = self._known[name] = Session(Caller(connection))
         waiting = self._waiting.pop(name, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(session)
