@@ -11,17 +11,21 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.storage_pools import open_test_pool
+from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
 from zonehost.drivers.storage.btrfs.snapshots import BtrfsSnapshots
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
+from zonehost.errors import InvalidParameter
 from zonehost.linux import btrfs
 from zonehost.linux.forkserver import ForkServer
-from zonehost.ports.snapshots import PathChange
+from zonehost.ports.snapshots import Intake, PathChange
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 VOLUME = Dataset("volume", "vol")
+TRANSFER = "ab" * 32
+BEGIN = Position()
 MIB = 1 << 20
 
 
@@ -148,6 +152,80 @@ async def test_what_is_made_inside_a_dataset_goes_with_it(world: World) -> None:
     world.subvolumes.create(volume / "inner" / "most")
     await world.storage.remove_volume("vol")
     assert (await world.storage.survey())[1] == frozenset()
+
+
+async def sent(world: World, position: Position = BEGIN, base: str = "") -> bytes:
+    """The frames of the snapshot s2."""
+    output = os.memfd_create("stream")
+    await world.snapshots.send("s2", [VOLUME], output, base=base, position=position)
+    data = os.pread(output, 1 << 26, 0)
+    os.close(output)
+    return data
+
+
+async def taken_in(world: World, data: bytes, position: Position = BEGIN, base: str = "") -> Intake:
+    source = os.memfd_create("stream")
+    os.write(source, data)
+    os.lseek(source, 0, os.SEEK_SET)
+    try:
+        return await world.snapshots.receive(TRANSFER, source, [(base, VOLUME) if base else None], position)
+    finally:
+        os.close(source)
+
+
+def listing(top: Path) -> list[tuple[str, int, bytes]]:
+    return sorted(
+        (str(path.relative_to(top)), path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in top.rglob("*")
+    )
+
+
+@pytest.mark.parametrize("base", ["", "s1"], ids=["whole", "difference"])
+async def test_a_stream_that_is_cut_anywhere_is_continued(world: World, base: str) -> None:
+    volume = Path(await world.storage.create_volume("vol", options={}))
+    (volume / "early").write_bytes(os.urandom(MIB))
+    await world.snapshots.take("s1", [VOLUME])
+    for number in range(20):
+        (volume / f"file{number}").write_bytes(os.urandom(number * 20_000))
+    (volume / "early").rename(volume / "late")
+    await world.snapshots.take("s2", [VOLUME])
+    whole = await sent(world, base=base)
+    assert await world.snapshots.measure("s2", [VOLUME], base) == pytest.approx(len(whole), rel=0.02)
+    wanted = listing(volume)
+    for cut in (
+        0,
+        1,
+        9,
+        10,
+        27,
+        *range(1000, len(whole), len(whole) // 4),
+        *(len(whole) - left for left in (10, 1)),
+    ):
+        position, data = BEGIN, whole[:cut]
+        for _ in range(2):
+            intake = await taken_in(world, data, position, base)
+            assert "cut" in intake.trouble
+            position = intake.position
+            data = (await sent(world, position, base))[: -len(whole) // 7]
+        assert await world.snapshots.transfers() == {TRANSFER}
+        intake = await taken_in(world, await sent(world, position, base), position, base)
+        assert intake == Intake(Position(1), "")
+        await world.snapshots.publish(TRANSFER, "s3", [VOLUME])
+        assert listing(world.root / "snapshots/s3/volume.vol/_data") == wanted
+        await world.snapshots.remove("s3")
+        assert await world.snapshots.transfers() == frozenset()
+
+
+async def test_a_stream_is_not_continued_from_another_one(world: World) -> None:
+    volume = Path(await world.storage.create_volume("vol", options={}))
+    (volume / "file").write_bytes(os.urandom(3 * MIB))
+    await world.snapshots.take("s2", [VOLUME])
+    position = (await taken_in(world, (await sent(world))[: 2 * MIB])).position
+    await world.snapshots.remove("s2")
+    (volume / "file").write_bytes(os.urandom(3 * MIB))
+    await world.snapshots.take("s2", [VOLUME])
+    with pytest.raises(InvalidParameter, match="send it anew"):
+        await sent(world, position)
 
 
 async def test_groups_go_with_what_they_counted(world: World) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+import os
+from collections.abc import Sequence
 
+from zonehost.domain.frames import CUT, HEADING_SIZE, Damaged, Kind, frame, parse_heading
+from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
-from zonehost.ports.snapshots import PathChange
+from zonehost.ports.snapshots import Intake, PathChange
+
+_BEGIN = Position()
 
 
 class MemorySnapshots:
@@ -35,14 +40,49 @@ class MemorySnapshots:
     async def remove(self, snapshot: str) -> None:
         self.held.pop(snapshot, None)
 
-    def send(self, snapshot: str, dataset: Dataset, base: str = "") -> AsyncIterator[bytes]:
-        return self._bytes(self.held[snapshot][dataset])
+    async def send(
+        self,
+        snapshot: str,
+        datasets: Sequence[Dataset],
+        output: int,
+        *,
+        base: str = "",
+        prologue: bytes = b"",
+        position: Position = _BEGIN,
+    ) -> None:
+        os.write(output, prologue)
+        for number in range(position.dataset, len(datasets)):
+            text = self.held[snapshot][datasets[number]].encode()
+            for kind, body in ((Kind.DATASET, str(number).encode()), (Kind.DATA, text), (Kind.END, b"")):
+                os.write(output, frame(kind, body))
+        os.write(output, frame(Kind.DONE))
+
+    async def measure(self, snapshot: str, datasets: Sequence[Dataset], base: str = "") -> int:
+        return sum(len(self.held[snapshot][dataset]) for dataset in datasets)
 
     async def receive(
-        self, transfer: str, number: int, source: AsyncIterable[bytes], base: tuple[str, Dataset] | None = None
-    ) -> None:
-        text = b"".join([chunk async for chunk in source]).decode()
-        self.held.setdefault(transfer, {})[Dataset("volume", str(number))] = text
+        self,
+        transfer: str,
+        source: int,
+        bases: Sequence[tuple[str, Dataset] | None],
+        position: Position = _BEGIN,
+    ) -> Intake:
+        """Continues at the last dataset that was not whole."""
+        number = position.dataset
+        try:
+            while number < len(bases):
+                _next(source, Kind.DATASET)
+                text = _next(source, Kind.DATA)
+                _next(source, Kind.END)
+                self.held.setdefault(transfer, {})[Dataset("volume", str(number))] = text.decode()
+                number += 1
+            _next(source, Kind.DONE)
+        except Damaged as error:
+            return Intake(Position(number), str(error))
+        return Intake(Position(number), "")
+
+    async def transfers(self) -> frozenset[str]:
+        return frozenset()
 
     async def publish(self, transfer: str, snapshot: str, datasets: Sequence[Dataset]) -> None:
         received = self.held.pop(transfer)
@@ -69,5 +109,16 @@ class MemorySnapshots:
     async def remove_base(self, key: str) -> None:
         pass
 
-    async def _bytes(self, text: str) -> AsyncIterator[bytes]:
-        yield text.encode()
+
+def _next(source: int, kind: Kind) -> bytes:
+    heading = parse_heading(_read(source, HEADING_SIZE), kind)
+    body = _read(source, heading.size)
+    heading.check(body)
+    return body
+
+
+def _read(source: int, size: int) -> bytes:
+    data = os.read(source, size) if size else b""
+    if len(data) < size:
+        raise Damaged(CUT)
+    return data

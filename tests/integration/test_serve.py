@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import os
 import socket
 import ssl
 import stat
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.certificates import certificate
 from tests.integration.inventory import holdings
 from tests.integration.rig import COMMAND, Daemon
 from tests.integration.wire import Wire
@@ -90,10 +90,10 @@ def test_plain_tcp_answers_on_loopback_when_insisted_on(new_daemon: MakeDaemon) 
 
 
 def test_tcp_asks_for_a_certificate_of_the_authority(new_daemon: MakeDaemon, tmp_path: Path) -> None:
-    authority = _certificate(tmp_path, "ca", None)
-    _certificate(tmp_path, "server", authority)
-    _certificate(tmp_path, "client", authority)
-    _certificate(tmp_path, "stranger", _certificate(tmp_path, "other", None))
+    authority = certificate(tmp_path, "ca", None)
+    certificate(tmp_path, "server", authority)
+    certificate(tmp_path, "client", authority)
+    certificate(tmp_path, "stranger", certificate(tmp_path, "other", None))
     port = _free_port()
     daemon = new_daemon(
         *("--host", f"tcp://127.0.0.1:{port}", "--tlscacert", f"{tmp_path}/ca.pem"),
@@ -115,21 +115,3 @@ def test_tcp_asks_for_a_certificate_of_the_authority(new_daemon: MakeDaemon, tmp
         assert wrapped.recv(1) == b"", "the daemon answered a client without a certificate"
         raise ConnectionError
     daemon.environment["DOCKER_HOST"] = f"unix://{daemon.endpoint}"
-
-
-def _certificate(folder: Path, name: str, authority: str | None) -> str:
-    """A key and a certificate for 127.0.0.1, signed by `authority` or by itself; its name."""
-    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    signed = ("-CA", f"{folder}/{authority}.pem", "-CAkey", f"{folder}/{authority}.key") if authority else ()
-    kind = "CA:FALSE" if authority else "critical,CA:TRUE"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "2", "-subj", f"/CN={name}", "-addext", f"basicConstraints={kind}"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate), *signed),
-        ],
-        check=True,
-        capture_output=True,
-        env=dict(os.environ),
-    )
-    return name

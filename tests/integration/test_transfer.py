@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.certificates import certificate
+from tests.integration.inventory import datasets
 from tests.integration.rig import COMMAND, Daemon, Failed
 
 POOL = ("--pool-size", str(512 << 20))
@@ -56,6 +60,12 @@ def receive(daemon: Daemon, stream: bytes, *words: str) -> str:
     if done.returncode != 0:
         raise Failed(done.stderr.decode())
     return done.stdout.decode().strip()
+
+
+def snapshot(daemon: Daemon, name: str) -> str:
+    (one,) = [line for line in daemon.zonehost("snapshot", "ls", name).splitlines() if line.startswith(f"{name}@")]
+    shown = daemon.zonehost("snapshot", "show", one.split()[0])
+    return shown.splitlines()[0].split()[1]
 
 
 def sh(daemon: Daemon, zone: str, script: str) -> str:
@@ -138,6 +148,75 @@ def test_a_stream_that_is_not_whole_or_not_right_leaves_nothing(pair: tuple[Daem
         assert there.docker("volume", "ls", "-q") == ""
         assert there.zonehost("snapshot", "ls").count("\n") == 1
     assert receive(there, stream).startswith("data@")
+    for partial in there.zonehost("receive", "--partials").splitlines():
+        there.zonehost("receive", "--forget", partial.split()[1])
+    assert datasets(there.instance) == ["pool/snapshots/" + snapshot(there, "data"), "pool/volumes/data"]
+
+
+def test_a_cut_stream_goes_on_after_a_restart_and_may_be_shipped(pair: tuple[Daemon, Daemon]) -> None:
+    here, there = pair
+    serve(here)
+    looked = sh(here, "web", LOOK)
+    here.zonehost("snapshot", "create", "web@one")
+    stream = send(here, "--layers", "web@one")
+    with pytest.raises(Failed, match="cut"):
+        receive(there, stream[: -(1 << 20)], "copy")
+    assert there.docker("ps", "-aq") == ""
+    there.stop()
+    there.start()
+    (partial,) = there.zonehost("receive", "--partials").splitlines()
+    name, _, _, token = partial.split()
+    assert name == "copy@one"
+    rest = send(here, "--resume", token)
+    assert len(rest) < 2 << 20 < len(stream)
+    flipped = rest[:-600] + bytes([rest[-600] ^ 1]) + rest[-599:]
+    with pytest.raises(Failed, match="a checksum is wrong; to go on, send --resume"):
+        receive(there, flipped)
+    assert here.zonehost("ship", "web@one", f"unix://{there.endpoint}", "--name", "other") == "other@one\n"
+    (partial,) = there.zonehost("receive", "--partials").splitlines()
+    assert receive(there, send(here, "--resume", partial.split()[-1])) == "copy@one"
+    there.docker("start", "copy")
+    assert sh(there, "copy", LOOK) == looked
+    with pytest.raises(Failed, match="nothing to be continued"):
+        receive(there, rest)
+
+
+def test_shipping_goes_on_by_itself_where_the_connection_broke(
+    pair: tuple[Daemon, Daemon], new_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    here, there = pair
+    serve(here)
+    looked = sh(here, "web", LOOK)
+    shell = tmp_path / "ssh"
+    # Stands for ssh(1), and for a line that breaks once, after so many bytes.
+    shell.write_text(
+        f"""#!/bin/sh
+        export DOCKER_HOST=unix://{there.endpoint} PATH={COMMAND.parent}:$PATH
+        case $2 in *partials) exec sh -c "$2";; esac
+        [ -e {tmp_path}/broken ] && exec sh -c "$2"
+        touch {tmp_path}/broken
+        head -c 1200000 | sh -c "$2"
+        """
+    )
+    shell.chmod(0o755)
+    here.zonehost("snapshot", "create", "web@one")
+    assert here.zonehost("ship", "web@one", "production", "--ssh", str(shell), "--name", "copy") == "copy@one\n"
+    assert (tmp_path / "broken").exists()
+    there.docker("start", "copy")
+    assert sh(there, "copy", LOOK) == looked
+    assert there.zonehost("receive", "--partials") == ""
+
+
+def test_progress_is_lines_of_json_with_the_time_left(pair: tuple[Daemon, Daemon], tmp_path: Path) -> None:
+    here, _ = pair
+    serve(here)
+    words = [COMMAND, "send", "--progress", "json", "data"]
+    with (tmp_path / "stream").open("wb") as file:
+        done = subprocess.run(words, stdout=file, stderr=subprocess.PIPE, env=here.environment, timeout=120, check=True)
+    last = json.loads(done.stderr.splitlines()[-1])
+    size = (tmp_path / "stream").stat().st_size
+    assert (last["bytes"], last["done"]) == (size, True)
+    assert last["total"] == pytest.approx(size, rel=0.05) and last["rate"] > 0 and last["left"] is not None
 
 
 def test_a_deployment_by_snapshot(pair: tuple[Daemon, Daemon], new_daemon: Callable[..., Daemon]) -> None:
@@ -181,3 +260,32 @@ def test_shipping_by_ssh_asks_there_which_layers_are_lacking(
     assert sh(there, "copy", "cat /data/file") == "one"
     with pytest.raises(Failed, match="already in use"):
         here.zonehost("ship", "web", "production", "--ssh", str(shell), "--name", "copy")
+
+
+def test_shipping_over_tls_asks_both_sides_for_certificates(
+    pair: tuple[Daemon, Daemon], new_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    here, _ = pair
+    serve(here)
+    authority = certificate(tmp_path, "ca", None)
+    for name in ("server", "cert"):
+        certificate(tmp_path, name, authority)
+    (tmp_path / "cert.key").rename(tmp_path / "key.pem")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    there = new_daemon(
+        *(*POOL, "--host", f"tcp://127.0.0.1:{port}", "--tlscacert", f"{tmp_path}/ca.pem"),
+        *("--tlscert", f"{tmp_path}/server.pem", "--tlskey", f"{tmp_path}/server.key"),
+    )
+    here.environment["DOCKER_CERT_PATH"] = str(tmp_path)
+    try:
+        shipped = here.zonehost("ship", "web", f"tcp://127.0.0.1:{port}", "--name", "copy")
+        here.environment["DOCKER_CERT_PATH"] = "/nowhere"
+        with pytest.raises(Failed, match=r"tcp:// needs ca.pem, cert.pem and key.pem in /nowhere"):
+            here.zonehost("ship", "web", f"tcp://127.0.0.1:{port}")
+    finally:
+        del here.environment["DOCKER_CERT_PATH"]
+    assert shipped.startswith("copy@sent-")
+    there.docker("start", "copy")
+    assert sh(there, "copy", "cat /data/file /root/file") == "one\nrooted"

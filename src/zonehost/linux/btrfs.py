@@ -42,6 +42,7 @@ _SNAP_DESTROY_V2: Final = _ioctl_number(_WRITE, 63, 4096)
 _SCRUB: Final = _ioctl_number(_READ | _WRITE, 27, 1024)
 _FITRIM: Final = (_READ | _WRITE) << 30 | 24 << 16 | ord("X") << 8 | 121
 
+_SEND_NO_DATA: Final = 1
 _READONLY: Final = 1 << 1
 _QGROUP_INHERIT: Final = 1 << 2
 _QUOTA_ENABLE_SIMPLE: Final = 4
@@ -235,18 +236,14 @@ def sync(descriptor: int) -> None:
     fcntl.ioctl(descriptor, _SYNC)
 
 
-def send(source: int, output: int, *, parent: int = 0, clones: tuple[int, ...] = ()) -> None:
+def send(source: int, output: int, *, parent: int = 0, data: bool = True) -> None:
     """Write the send stream (version 1) of the read-only subvolume at `source` to the pipe or file `output`.
 
-    `parent` and `clones` are ids of read-only subvolumes that the receiver has. Blocks until all is written.
+    `parent` is the id of a read-only subvolume that the receiver has. Without `data`, the stream only says which bytes
+    would be in it (UPDATE_EXTENT). Blocks until all is written.
     """
-    roots = struct.pack(f"<{len(clones)}Q", *clones)
-    buffer = bytearray(roots)
-    address = 0
-    if clones:
-        address = ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
-    argument = struct.pack("<qQQQQI28s4x", output, len(clones), address, parent, 0, 0, b"")
-    fcntl.ioctl(source, _SEND, argument)
+    flags = 0 if data else _SEND_NO_DATA
+    fcntl.ioctl(source, _SEND, struct.pack("<qQQQQI28s4x", output, 0, 0, parent, flags, 0, b""))
 
 
 def _volume_v2(

@@ -7,9 +7,10 @@ nothing of what a command does to a file system.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import IntEnum
+from hashlib import sha256
 from typing import Final
 
 MAGIC: Final = b"btrfs-stream\0"
@@ -74,17 +75,21 @@ class Field(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One change; what it lacks raises BadStream when it is asked for."""
+    """One change; what it lacks raises BadStream when it is asked for. Its body is there until the next command."""
 
     kind: Kind
-    fields: dict[int, bytes]
+    fields: dict[int, memoryview]
 
-    def data(self, field: Field) -> bytes:
-        """A field as it is."""
+    def view(self, field: Field) -> memoryview:
+        """A field where it lies."""
         try:
             return self.fields[field]
         except KeyError:
             raise BadStream(f"a command {self.kind.name} has no {field.name}") from None
+
+    def data(self, field: Field) -> bytes:
+        """A field as it is."""
+        return bytes(self.view(field))
 
     def number(self, field: Field) -> int:
         """A field that is a number of 64 bits."""
@@ -97,38 +102,88 @@ class Command:
 
     def _unpacked(self, form: str, field: Field) -> tuple[int, ...]:
         try:
-            return struct.unpack(form, self.data(field))
+            return struct.unpack(form, self.view(field))
         except struct.error as error:
             raise BadStream(f"{field.name} of a command {self.kind.name}: {error}") from error
 
 
-def commands(chunks: Iterable[bytes]) -> Iterator[Command]:
-    """The commands of a stream that comes in pieces of any size.
+class CommandBuffer:
+    """Holds what has come of a stream, and gives the commands that are whole, without copying their data.
 
-    Raises:
-        BadStream: it is none, of another version, damaged, or ends before its end.
+    `offset` counts the bytes of the commands that were given and done, without the END. `trail` is a hash over their
+    headings, each of which has the kernel's checksum of its command: two streams with one trail at one offset are the
+    same up to there.
     """
-    source = _Source(iter(chunks))
-    if source.take(len(MAGIC)) != MAGIC:
-        raise BadStream("it does not begin as a btrfs send stream")
-    (version,) = _VERSION.unpack(source.take(_VERSION.size))
-    if version != 1:
-        raise BadStream(f"it is of version {version}, and only version 1 is known")
-    while True:
-        size, number, _ = _COMMAND.unpack(source.take(_COMMAND.size))
-        if size > _LARGEST:
-            raise BadStream(f"a command of {size} bytes")
-        try:
-            kind = Kind(number)
-        except ValueError:
-            raise BadStream(f"there is no command {number}") from None
-        fields = _fields(source.take(size))
-        if kind is Kind.END:
+
+    def __init__(self, largest: int, offset: int = 0, trail: str = "") -> None:
+        """`largest` is the most bytes that come at once."""
+        self.offset = offset
+        self.ended = False
+        self._trail = bytes.fromhex(trail)
+        self._buffer = memoryview(bytearray(_LARGEST + _COMMAND.size + largest))
+        self._at = self._held = 0
+
+    @property
+    def trail(self) -> str:
+        """The hash, as text."""
+        return self._trail.hex()
+
+    @property
+    def rest(self) -> memoryview:
+        """What has come and was not given as commands."""
+        return self._buffer[self._at : self._held]
+
+    def room(self, size: int) -> memoryview:
+        """Where to put the next bytes."""
+        rest = self._held - self._at
+        self._buffer[:rest] = bytes(self.rest)
+        self._at, self._held = 0, rest
+        return self._buffer[rest : rest + size]
+
+    def commands(self, size: int) -> Generator[Command]:
+        """The commands that are whole now that so many bytes were put in; each is done when the next is asked for.
+
+        Raises:
+            BadStream: this is no send stream, or of another version, or damaged.
+        """
+        self._held += size
+        if not self.offset and not self._begin():
             return
-        yield Command(kind, fields)
+        while not self.ended and len(self.rest) >= _COMMAND.size:
+            heading = bytes(self.rest[: _COMMAND.size])
+            length, number, _ = _COMMAND.unpack(heading)
+            if length > _LARGEST:
+                raise BadStream(f"a command of {length} bytes")
+            whole = _COMMAND.size + length
+            if len(self.rest) < whole:
+                return
+            try:
+                kind = Kind(number)
+            except ValueError:
+                raise BadStream(f"there is no command {number}") from None
+            yield Command(kind, _fields(self.rest[_COMMAND.size : whole]))
+            self._at += whole
+            if kind is Kind.END:
+                self.ended = True
+                return
+            self._trail = sha256(self._trail + heading).digest()
+            self.offset += whole
+
+    def _begin(self) -> bool:
+        size = len(MAGIC) + _VERSION.size
+        if len(self.rest) < size:
+            return False
+        if bytes(self.rest[: len(MAGIC)]) != MAGIC:
+            raise BadStream("it does not begin as a btrfs send stream")
+        (version,) = _VERSION.unpack(self.rest[len(MAGIC) : size])
+        if version != 1:
+            raise BadStream(f"it is of version {version}, and only version 1 is known")
+        self._at += size
+        self.offset = size
+        return True
 
 
-def _fields(body: bytes) -> dict[int, bytes]:
+def _fields(body: memoryview) -> dict[int, memoryview]:
     fields = {}
     at = 0
     while at < len(body):
@@ -141,24 +196,3 @@ def _fields(body: bytes) -> dict[int, bytes]:
         fields[number] = body[at : at + size]
         at += size
     return fields
-
-
-class _Source:
-    """Bytes by number, from pieces of any size."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._held = b""
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        while len(self._held) - self._at < size:
-            try:
-                more = next(self._chunks)
-            except StopIteration:
-                raise BadStream("it ends too early") from None
-            self._held = self._held[self._at :] + more
-            self._at = 0
-        taken = self._held[self._at : self._at + size]
-        self._at += size
-        return taken

@@ -117,6 +117,12 @@ async def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[
             await _value(told, child)
 
 
+async def chunks_of(fd: int) -> AsyncGenerator[bytes]:
+    """What comes through a descriptor that does not block, up to its end."""
+    while chunk := await _read(fd):
+        yield chunk
+
+
 class _Pipe:
     """A pipe whose ends are closed when it is left, if they were not before."""
 
@@ -166,7 +172,7 @@ async def _feed(source: _Pipe, archive: AsyncIterable[bytes], child: Child) -> N
                 try:
                     left = left[os.write(source.write, left) :]
                 except BlockingIOError:
-                    await _ready(source.write, asyncio.get_running_loop().add_writer)
+                    await ready(source.write, asyncio.get_running_loop().add_writer)
     except BrokenPipeError:
         return  # the job wants no more: its answer says why
     except BaseException:
@@ -181,7 +187,7 @@ async def _read(fd: int) -> bytes:
         try:
             return os.read(fd, _CHUNK)
         except BlockingIOError:
-            await _ready(fd, asyncio.get_running_loop().add_reader)
+            await ready(fd, asyncio.get_running_loop().add_reader)
 
 
 async def _everything(fd: int) -> bytes:
@@ -191,7 +197,8 @@ async def _everything(fd: int) -> bytes:
     return bytes(text)
 
 
-async def _ready(fd: int, watch: Callable[..., Any]) -> None:
+async def ready(fd: int, watch: Callable[..., Any]) -> None:
+    """Return when the descriptor can be read or written; `watch` is the loop's add_reader or add_writer."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
 

@@ -11,11 +11,12 @@ import msgspec
 from zonehost.domain.container import Container
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.network import Network
+from zonehost.domain.sending import Partial
 from zonehost.domain.snapshot import Schedule, Snapshot
 from zonehost.domain.volume import Volume
 from zonehost.ports.records import Record
 
-_TYPES: Final[tuple[type[Record], ...]] = (Container, Image, Tag, Network, Volume, Snapshot, Schedule)
+_TYPES: Final[tuple[type[Record], ...]] = (Container, Image, Tag, Network, Volume, Snapshot, Schedule, Partial)
 _DECODERS: Final = {type_.kind: msgspec.json.Decoder(type_) for type_ in _TYPES}
 _ENCODER: Final = msgspec.json.Encoder()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from zonehost.drivers.storage.btrfs.transfer import Applier
-from zonehost.linux.btrfs_stream import MAGIC, BadStream, Field, Kind, commands
+from zonehost.drivers.storage.btrfs.applier import Applier
+from zonehost.linux.btrfs_stream import MAGIC, BadStream, Command, CommandBuffer, Field, Kind
 
 END = struct.pack("<IHI", 0, Kind.END, 0)
 
@@ -21,6 +22,16 @@ def stream(kind: Kind, **fields: bytes | int) -> bytes:
         data = struct.pack("<Q", value) if isinstance(value, int) else value
         body += struct.pack("<HH", Field[name.upper()], len(data)) + data
     return MAGIC + struct.pack("<I", 1) + struct.pack("<IHI", len(body), kind, 0) + body + END
+
+
+def commands(pieces: Iterable[bytes]) -> Iterator[Command]:
+    """The commands of a stream that comes in pieces; each is there until the next."""
+    buffer = CommandBuffer(1 << 20)
+    for piece in pieces:
+        buffer.room(len(piece))[:] = piece
+        yield from buffer.commands(len(piece))
+    if not buffer.ended:
+        raise BadStream("it ends too early")
 
 
 HOSTILE = (
@@ -54,6 +65,7 @@ def test_nothing_outside_is_reached(tmp_path: Path, data: bytes) -> None:
     with pytest.raises((OSError, BadStream)):
         for command in commands([data]):
             applier.apply(command)
+            applier.flush()
     applier.close()
     os.close(descriptor)
     assert outside.read_text() == "untouched"
@@ -80,5 +92,9 @@ def test_what_is_no_stream_is_refused(data: bytes) -> None:
 
 def test_a_stream_may_come_byte_by_byte() -> None:
     data = stream(Kind.WRITE, path=b"file", file_offset=7, data=b"content")
-    (command,) = commands(bytes([byte]) for byte in data)
-    assert (command.kind, command.data(Field.PATH), command.number(Field.FILE_OFFSET)) == (Kind.WRITE, b"file", 7)
+    found = [
+        (command.kind, command.data(Field.PATH), command.number(Field.FILE_OFFSET))
+        for command in commands(bytes([byte]) for byte in data)
+        if command.kind is not Kind.END
+    ]
+    assert found == [(Kind.WRITE, b"file", 7)]

@@ -1,5 +1,5 @@
-"""File systems in image files, mounted for a zone before its launcher is born: in the zone's cgroup, that may use no loop
-device. The mounts are detached: they live as long as a descriptor of them, and then as long as the zone's namespace.
+"""File systems in image files, mounted for a zone by a job of their own: the launcher, in the zone's cgroup, may use no
+loop device. The mounts are detached: they live as long as a descriptor of them, and then as the zone's namespace.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ has its base: what runs there is left alone, and goes over to it by a clone or a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import msgspec
 
 from zonehost.domain.failpoint import failpoint
+from zonehost.domain.frames import Kind
 from zonehost.domain.host_config_check import storage_quota
 from zonehost.domain.identity import new_id
 from zonehost.domain.log_config import parse_size
@@ -22,7 +22,8 @@ from zonehost.domain.sending import Head
 from zonehost.domain.snapshot import Dataset
 from zonehost.engine.container.discard import discard
 from zonehost.engine.container.receive_plan import Plan, plan
-from zonehost.engine.dataset.frames import Frame, FrameReader, Kind
+from zonehost.engine.dataset.frames import Frame, FrameReader
+from zonehost.engine.dataset.partial import keep, resume
 from zonehost.engine.dataset.reference import snapshotter
 from zonehost.engine.dataset.removal import discard as discard_snapshot
 from zonehost.engine.host import Host
@@ -33,6 +34,11 @@ from zonehost.engine.volume.create import discard as discard_volume
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.ports.records import Put
 from zonehost.ports.snapshots import Snapshots
+from zonehost.ports.streams import ByteStream
+
+
+class CutShort(InvalidParameter):
+    """The stream was cut, or a checksum is wrong; the message ends in the token that continues it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +49,11 @@ class Received:
     snapshot: str
 
 
-async def receive(host: Host, stream: AsyncIterator[bytes], name: str = "") -> Received:
+async def receive(host: Host, stream: ByteStream, name: str = "") -> Received:
     """Take in a stream; `name` is for the new container or volume, which else is called as where it comes from.
 
     Raises:
-        InvalidParameter: the stream is damaged, cut, or of a newer version.
+        InvalidParameter: the stream is damaged, cut, or of a newer version. Where it can be continued, `CutShort`.
         Conflict: a name is taken, or the snapshot is here already.
         NotFound: the base is not here, or a layer that the stream does not bring; says which one would do.
     """
@@ -55,19 +61,28 @@ async def receive(host: Host, stream: AsyncIterator[bytes], name: str = "") -> R
     reader = FrameReader(stream)
     await reader.begin()
     head = _head(await reader.next(Kind.HEAD))
-    wanted = plan(host, head, name)
-    transfer = new_id()
+    partial = await resume(host, head) if head.transfer else None
+    transfer = partial.id if partial is not None else new_id()
+    name = partial.name if partial is not None else name
     async with AsyncExitStack() as undo:
         undo.push_async_callback(port.give_up, transfer)
+        wanted = plan(host, head, name)
         await _take_image(host, reader, head)
-        for number, _ in enumerate(head.datasets):
-            await reader.next(Kind.DATASET)
-            base = (wanted.base.id, wanted.base.datasets[number]) if wanted.base is not None else None
-            await port.receive(transfer, number, reader.data(), base)
-        await reader.next(Kind.DONE)
+        intake = await port.receive(transfer, stream.descriptor, _bases(wanted), head.position)
+        if intake.trouble:
+            cut = await keep(host, transfer, name, head, intake.position)
+            undo.pop_all()
+            raise CutShort(f"{intake.trouble}; to go on, send --resume {cut.token}")
         failpoint("receive.whole")
         await _publish(host, port, transfer, wanted)
     return Received(wanted.name, head.snapshot.name)
+
+
+def _bases(wanted: Plan) -> list[tuple[str, Dataset] | None]:
+    """Where each dataset continues from."""
+    if wanted.base is None:
+        return [None] * len(wanted.snapshot.datasets)
+    return [(wanted.base.id, dataset) for dataset in wanted.base.datasets]
 
 
 def _head(frame: Frame) -> Head:

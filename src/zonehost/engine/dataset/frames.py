@@ -1,37 +1,24 @@
-"""The stream of `zonehost send`, version 1: frames with checksums.
-
-It begins with MAGIC, whose last byte is the version. A frame is its kind (one byte), the size of its body (4 bytes,
-least significant first), the CRC-32 of kind and body (4 bytes) and the body. In this order: HEAD (JSON,
-`domain.sending.Head`), then for each layer LAYER (its diff id) and DATA until END, then for each dataset DATASET (its
-number in the head) and DATA until END, and DONE. Owns the frames; knows nothing of what is in them.
+"""The frames of a stream as the daemon itself reads and writes them: head and layers. The data of datasets are read and
+written by the pool's own jobs, past the daemon.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final
 
-from zonehost.errors import InvalidParameter
-
-MAGIC: Final = b"zonehost-stream\x01"
-_HEAD: Final = struct.Struct("<cII")
-_LARGEST: Final = 16 << 20
-DATA_SIZE: Final = 1 << 20
-
-
-class Kind(Enum):
-    """What a frame is."""
-
-    HEAD = b"H"
-    LAYER = b"L"
-    DATASET = b"S"
-    DATA = b"d"
-    END = b"e"
-    DONE = b"D"
+from zonehost.domain.frames import (
+    CUT,
+    DATA_SIZE,
+    HEADING_SIZE,
+    MAGIC,
+    Damaged,
+    Kind,
+    check_magic,
+    frame,
+    parse_heading,
+)
+from zonehost.ports.streams import ByteStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,49 +29,34 @@ class Frame:
     body: bytes
 
 
-def frame(kind: Kind, body: bytes = b"") -> bytes:
-    """A frame in bytes."""
-    return _HEAD.pack(kind.value, len(body), zlib.crc32(body, zlib.crc32(kind.value))) + body
-
-
-async def data_frames(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """DATA frames of what comes, and the END."""
+async def write_data(stream: ByteStream, chunks: AsyncIterable[bytes]) -> None:
+    """Write what comes as DATA frames, and the END."""
     async for chunk in chunks:
         for at in range(0, len(chunk), DATA_SIZE):
-            yield frame(Kind.DATA, chunk[at : at + DATA_SIZE])
-    yield frame(Kind.END)
+            await stream.write(frame(Kind.DATA, chunk[at : at + DATA_SIZE]))
+    await stream.write(frame(Kind.END))
 
 
 class FrameReader:
-    """Reads frames from bytes that come in pieces of any size."""
+    """Reads frames, and not a byte more."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
-        self._held = bytearray()
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
 
     async def begin(self) -> None:
         """Read the MAGIC. Raises InvalidParameter if this is no stream, or one of a newer version."""
-        magic = await self._take(len(MAGIC))
-        if magic[:-1] != MAGIC[:-1]:
-            raise InvalidParameter("this is no stream of zonehost send")
-        if magic != MAGIC:
-            raise InvalidParameter(f"the stream is of version {magic[-1]}, and only version {MAGIC[-1]} is known here")
+        check_magic(await self._take(len(MAGIC)))
 
     async def next(self, *kinds: Kind) -> Frame:
         """The next frame, which must be of one of these kinds.
 
         Raises:
-            InvalidParameter: it is of another kind, damaged, or not there: the stream was cut.
+            Damaged: it is of another kind, damaged, or not there: the stream was cut.
         """
-        kind, size, checksum = _HEAD.unpack(await self._take(_HEAD.size))
-        if size > _LARGEST:
-            raise InvalidParameter("the stream is damaged: a frame is too large")
-        body = await self._take(size)
-        if zlib.crc32(body, zlib.crc32(kind)) != checksum:
-            raise InvalidParameter("the stream is damaged: a checksum is wrong")
-        if kind not in [known.value for known in kinds]:
-            raise InvalidParameter(f"the stream is damaged: a frame {kind!r} is out of place")
-        return Frame(Kind(kind), body)
+        heading = parse_heading(await self._take(HEADING_SIZE), *kinds)
+        body = await self._take(heading.size)
+        heading.check(body)
+        return Frame(heading.kind, body)
 
     async def data(self) -> AsyncIterator[bytes]:
         """The bodies of DATA frames up to the END."""
@@ -92,11 +64,7 @@ class FrameReader:
             yield one.body
 
     async def _take(self, size: int) -> bytes:
-        while len(self._held) < size:
-            try:
-                self._held += await anext(self._chunks)
-            except StopAsyncIteration:
-                raise InvalidParameter("the stream was cut: it ends before its end") from None
-        taken = bytes(self._held[:size])
-        del self._held[:size]
+        taken = await self._stream.take(size)
+        if len(taken) < size:
+            raise Damaged(CUT)
         return taken

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from zonehost.domain.phase import Phase
+from zonehost.domain.sending import Partial
 from zonehost.domain.snapshot import Dataset, Schedule, Snapshot
+from zonehost.engine.dataset.partial import forget
 from zonehost.engine.dataset.reference import find_dataset, snapshotter
 from zonehost.engine.dataset.removal import remove_unused, users_of
 from zonehost.engine.dataset.snapshot import take
@@ -53,8 +55,12 @@ async def keep_time(host: Host) -> None:
         for snapshot in host.snapshots:
             if 0 < snapshot.expires <= now:
                 await _forget(host, snapshot)
+        for partial in host.snapshots.partials:
+            if partial.expires <= now:
+                await _let_go(host, partial)
         dates = [schedule.next for schedule in host.snapshots.schedules]
         dates += [snapshot.expires for snapshot in host.snapshots if snapshot.expires > now]
+        dates += [partial.expires for partial in host.snapshots.partials]
         await _wait(host, changed, min(dates, default=0))
 
 
@@ -99,3 +105,13 @@ async def _forget(host: Host, snapshot: Snapshot) -> None:
         await remove_unused(host, snapshot)
     except ZonehostError as error:
         log.error("snapshot %s of %s: %s", snapshot.name, snapshot.of, error)
+
+
+async def _let_go(host: Host, partial: Partial) -> None:
+    log.info(
+        "what came of snapshot %s of %s is thrown away: nobody went on", partial.head.snapshot.name, partial.head.of
+    )
+    try:
+        await forget(host, partial.id)
+    except ZonehostError as error:
+        log.error("the transfer %s: %s", partial.id, error)

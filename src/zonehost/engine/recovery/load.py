@@ -8,6 +8,7 @@ from zonehost.domain.container import Container
 from zonehost.domain.image import Image, Tag
 from zonehost.domain.network import Network
 from zonehost.domain.phase import Phase
+from zonehost.domain.sending import Partial
 from zonehost.domain.snapshot import Schedule, Snapshot
 from zonehost.domain.volume import Volume
 from zonehost.engine.host import Host
@@ -63,3 +64,5 @@ def _take_in(host: Host, record: Record) -> None:
             host.snapshots.put(record)
         case Schedule():
             host.snapshots.plan(record)
+        case Partial():
+            host.snapshots.keep(record)

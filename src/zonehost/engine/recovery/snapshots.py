@@ -6,6 +6,7 @@ import logging
 
 from zonehost.domain.phase import Phase
 from zonehost.domain.snapshot import Snapshot
+from zonehost.engine.dataset.partial import sweep_transfers
 from zonehost.engine.dataset.removal import discard
 from zonehost.engine.dataset.rollback import finish
 from zonehost.engine.host import Host
@@ -31,6 +32,7 @@ async def settle_snapshots(host: Host, report: Recovered) -> None:
             log.warning("the snapshot %s is removed: no record names it", snapshot_id)
             await host.snapshotter.remove(snapshot_id)
             report.swept += 1
+    report.swept += await sweep_transfers(host)
     await drop_unused_bases(host)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from zonehost.domain.phase import Phase
+from zonehost.domain.sending import Partial
 from zonehost.domain.snapshot import Dataset, Schedule, Snapshot
 from zonehost.engine.state.bell import Bell
 from zonehost.errors import Conflict, NotFound
@@ -17,6 +18,7 @@ class Snapshots:
     def __init__(self) -> None:
         self._snapshots: dict[str, Snapshot] = {}
         self._schedules: dict[Dataset, Schedule] = {}
+        self._partials: dict[str, Partial] = {}
         self.bases = asyncio.Lock()
         """Held while a base is made or removed."""
         self.changed: Bell[None] = Bell()
@@ -71,3 +73,24 @@ class Snapshots:
     def unplan(self, dataset: Dataset) -> Schedule | None:
         """Forget the schedule of a dataset, if it has one."""
         return self._schedules.pop(dataset, None)
+
+    @property
+    def partials(self) -> tuple[Partial, ...]:
+        """Transfers that were cut and can be continued; those that just are being continued are not among them."""
+        return tuple(self._partials.values())
+
+    def keep(self, partial: Partial) -> None:
+        """Take in a transfer that was cut."""
+        self._partials[partial.id] = partial
+        self.changed.ring(None)
+
+    def take_partial(self, transfer: str) -> Partial:
+        """Out of the register: whoever has it, and nobody else, may continue it or throw it away.
+
+        Raises:
+            NotFound: there is none.
+        """
+        try:
+            return self._partials.pop(transfer)
+        except KeyError:
+            raise NotFound("there is nothing to be continued: the time for that is over; send it anew") from None

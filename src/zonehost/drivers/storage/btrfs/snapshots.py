@@ -7,23 +7,28 @@ always a whole one in its place.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
+from zonehost.drivers.storage.btrfs.incoming import Incoming
+from zonehost.drivers.storage.btrfs.outgoing import Outgoing
 from zonehost.drivers.storage.btrfs.pool import Pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors, subvolume_id
 from zonehost.errors import NotFound
 from zonehost.linux import btrfs, libc
 from zonehost.linux.forkserver import ForkServer
-from zonehost.linux.jobs import run, stream
-from zonehost.ports.snapshots import PathChange
+from zonehost.linux.jobs import run
+from zonehost.ports.snapshots import Intake, PathChange
 
-_TRANSFER = "zonehost.drivers.storage.btrfs.transfer"
+_DRIVER = "zonehost.drivers.storage.btrfs"
+_BEGIN = Position()
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -42,7 +47,8 @@ class BtrfsSnapshots:
             folder.mkdir(exist_ok=True, mode=0o700)
         with our_errors("remove what was not made to its end"):
             for left in self._staging.iterdir():
-                subvolumes.destroy(left)
+                if not _is_received(left.name):
+                    subvolumes.destroy(left)
 
     async def with_children(self, datasets: Sequence[Dataset]) -> tuple[Dataset, ...]:
         """Those that have a subvolume inside."""
@@ -83,22 +89,46 @@ class BtrfsSnapshots:
         with our_errors(f"remove the snapshot {snapshot}"):
             await asyncio.to_thread(self._remove, self._snapshots / snapshot)
 
-    def send(self, snapshot: str, dataset: Dataset, base: str = "") -> AsyncIterator[bytes]:
-        """By the kernel's own send, in a job."""
-        places = [str(self._held(snapshot, dataset)), str(self._held(base, dataset)) if base else ""]
-        return stream(self._forks, f"{_TRANSFER}:send", places)
+    async def send(
+        self,
+        snapshot: str,
+        datasets: Sequence[Dataset],
+        output: int,
+        *,
+        base: str = "",
+        prologue: bytes = b"",
+        position: Position = _BEGIN,
+    ) -> None:
+        """By the kernel's own send, in a job that writes to the output itself."""
+        order = self._outgoing(snapshot, datasets, base)
+        order = msgspec.structs.replace(order, prologue=prologue, position=position)
+        await run(self._forks, f"{_DRIVER}.outgoing:send", order, [output])
+
+    async def measure(self, snapshot: str, datasets: Sequence[Dataset], base: str = "") -> int:
+        """By the kernel's send without data, which reads metadata only."""
+        size: int = await run(self._forks, f"{_DRIVER}.outgoing:measure", self._outgoing(snapshot, datasets, base))
+        return size
 
     async def receive(
-        self, transfer: str, number: int, source: AsyncIterable[bytes], base: tuple[str, Dataset] | None = None
-    ) -> None:
-        """Into an empty subvolume, or a copy of the base, by a job."""
-        place = self._staging / f"{transfer}.{number}"
-        with our_errors("make room for what is received"):
-            if base is None:
-                self._subvolumes.create(place)
-            else:
-                await asyncio.to_thread(self._subvolumes.snapshot, self._held(*base), place)
-        await run(self._forks, f"{_TRANSFER}:receive", str(place), archive=source)
+        self,
+        transfer: str,
+        source: int,
+        bases: Sequence[tuple[str, Dataset] | None],
+        position: Position = _BEGIN,
+    ) -> Intake:
+        """Into empty subvolumes, or copies of the bases, by a job that reads from the source itself."""
+        places = [self._staging / f"{transfer}.{number}" for number in range(len(bases))]
+        if position == _BEGIN:
+            await self.give_up(transfer)
+            with our_errors("make room for what is received"):
+                for place, base in zip(places, bases, strict=True):
+                    await asyncio.to_thread(self._make_room, place, base)
+        order = Incoming(places=tuple(map(str, places)), position=position)
+        return msgspec.convert(await run(self._forks, f"{_DRIVER}.incoming:receive", order, [source]), Intake)
+
+    async def transfers(self) -> frozenset[str]:
+        """Whose subvolumes are in the staging folder."""
+        return frozenset(place.name.partition(".")[0] for place in self._staging.iterdir() if _is_received(place.name))
 
     async def publish(self, transfer: str, snapshot: str, datasets: Sequence[Dataset]) -> None:
         """Move the subvolumes, which are closed to writes, to the snapshot's folder."""
@@ -152,6 +182,20 @@ class BtrfsSnapshots:
         with our_errors(f"remove the base {key}"):
             await asyncio.to_thread(self._subvolumes.destroy, self._bases / key)
 
+    def _outgoing(self, snapshot: str, datasets: Sequence[Dataset], base: str) -> Outgoing:
+        return Outgoing(
+            subvolumes=tuple(
+                (str(self._held(snapshot, dataset)), str(self._held(base, dataset)) if base else "")
+                for dataset in datasets
+            )
+        )
+
+    def _make_room(self, place: Path, base: tuple[str, Dataset] | None) -> None:
+        if base is None:
+            self._subvolumes.create(place)
+        else:
+            self._subvolumes.snapshot(self._held(*base), place)
+
     def _take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
         folder = self._snapshots / snapshot
         folder.mkdir(exist_ok=True)
@@ -190,3 +234,8 @@ class BtrfsSnapshots:
         if not held.exists():
             raise NotFound(f"the snapshot has nothing of {dataset}")
         return held
+
+
+def _is_received(name: str) -> bool:
+    """Whether a subvolume in the staging folder is of a transfer, which may be continued by a later daemon."""
+    return re.fullmatch(r"[0-9a-f]{64}\.\d+", name) is not None

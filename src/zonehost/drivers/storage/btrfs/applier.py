@@ -1,27 +1,29 @@
-"""Sending a subvolume and receiving one: jobs of the fork server.
+"""Doing what the commands of a send stream say.
 
-A stream is applied by our own hand and not by `btrfs receive`, so that its paths are resolved below the new subvolume
-and nowhere else (openat2(2), RESOLVE_BENEATH and no links), whatever is written in it.
+It is done by our own hand and not by `btrfs receive`, so that paths are resolved below the new subvolume and nowhere
+else (openat2(2), RESOLVE_BENEATH and no links), whatever is written in the stream.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from zonehost.errors import InvalidParameter
-from zonehost.linux import btrfs
-from zonehost.linux.btrfs_stream import BadStream, Command, Field, Kind, commands
-from zonehost.linux.jobs import answering, chunks
+from zonehost.linux.btrfs_stream import BadStream, Command, Field, Kind
 from zonehost.linux.openat import BENEATH, NO_SYMLINKS, open_below
 
 _INSIDE: Final = BENEATH | NO_SYMLINKS
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
+_IDLE: Final = (Kind.SUBVOLUME, Kind.SNAPSHOT, Kind.UPDATE_EXTENT, Kind.END)
+"""What asks nothing of an applier."""
 _CLONE_RANGE: Final = 0x4020940D
+_VECTORS: Final = 1024
+"""Pieces that one call writes (IOV_MAX)."""
 _KEPT: Final = 64
 """Open folders that are kept for the next command."""
 
@@ -33,15 +35,23 @@ class Applier:
         self._root = root
         self._folders: dict[bytes, int] = {}
         self._file = (b"", -1)
+        self._begin = self._end = 0
+        self._data: list[memoryview] = []
+        """What is to be written to the open file, from the begin to the end: one call for many commands."""
 
     def apply(self, command: Command) -> None:
-        """Do one. Raises BadStream if it cannot be, OSError as the kernel says it."""
+        """Do one; data are written at the latest by `flush`, until when they must stay where they are.
+
+        Raises BadStream if it cannot be, OSError as the kernel says it.
+        """
+        if command.kind in _IDLE:
+            return
         path = command.data(Field.PATH)
+        if command.kind is Kind.WRITE:
+            self._write(path, command.view(Field.DATA), command.number(Field.FILE_OFFSET))
+            return
+        self.flush()
         match command.kind:
-            case Kind.WRITE:
-                data, offset = command.data(Field.DATA), command.number(Field.FILE_OFFSET)
-                if os.pwrite(self._open(path), data, offset) != len(data):
-                    raise OSError(28, "No space left on device")
             case Kind.CLONE:
                 self._clone(path, command)
             case Kind.TRUNCATE:
@@ -65,9 +75,27 @@ class Applier:
             case _:
                 self._rearrange(command, path)
 
+    def flush(self) -> None:
+        """Write what is still to be written."""
+        data, self._data = self._data, []
+        while data:
+            done = os.pwritev(self._file[1], data[:_VECTORS], self._begin)
+            if done != sum(map(len, data[:_VECTORS])):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._begin += done
+            data = data[_VECTORS:]
+
     def close(self) -> None:
-        """Let go of what is open."""
+        """Let go of what is open; what was not flushed is lost."""
         self._forget()
+
+    def _write(self, path: bytes, data: memoryview, offset: int) -> None:
+        if path != self._file[0] or offset != self._end or not self._data:
+            self.flush()
+            self._open(path)
+            self._begin = self._end = offset
+        self._data.append(data)
+        self._end += len(data)
 
     def _rearrange(self, command: Command, path: bytes) -> None:
         """Make, move and remove names."""
@@ -161,38 +189,3 @@ class Applier:
         for folder in self._folders.values():
             os.close(folder)
         self._folders.clear()
-
-
-def _receive(arguments: Any, fds: list[int]) -> None:
-    """Apply the stream that comes in to the subvolume at a path, and close that to writes."""
-    os.umask(0)
-    root = os.open(arguments, _FOLDER | os.O_CLOEXEC)
-    applier = Applier(root)
-    try:
-        for command in commands(chunks(fds[0])):
-            if command.kind not in (Kind.SUBVOLUME, Kind.SNAPSHOT, Kind.UPDATE_EXTENT):
-                applier.apply(command)
-    except BadStream as error:
-        raise InvalidParameter(f"the stream is damaged: {error}") from error
-    finally:
-        applier.close()
-    btrfs.sync(root)
-    btrfs.set_readonly(root, True)
-    os.close(root)
-
-
-def _send(arguments: Any, fds: list[int]) -> None:
-    """Write the stream of the read-only subvolume at a path, as the difference from another one if there is one."""
-    path, base = arguments
-    source = os.open(path, _FOLDER | os.O_CLOEXEC)
-    parent = 0
-    if base:
-        descriptor = os.open(base, _FOLDER | os.O_CLOEXEC)
-        parent = btrfs.subvolume_info(descriptor).id
-        os.close(descriptor)
-    btrfs.send(source, fds[0], parent=parent)
-    os.close(source)
-
-
-receive = answering(_receive)
-send = answering(_send)
