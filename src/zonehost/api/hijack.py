@@ -55,9 +55,8 @@ class Hijacked(asyncio.Protocol):
         transport.set_protocol(taken)
         transport.set_write_buffer_limits(high=BUFFER)
         if request.headers.get("Upgrade"):
-            headers = {"Connection": "Upgrade", "Upgrade": protocol}
-            if content_type:
-                headers["Content-Type"] = content_type
+            kind = {"Content-Type": content_type} if content_type else {}
+            headers = {**kind, "Connection": "Upgrade", "Upgrade": protocol}
             transport.write(answers.head("101 UPGRADED", headers))
         else:
             transport.write(answers.head("200 OK", {"Content-Type": answers.RAW}))
