@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conformance.registry.servers import debian_registry
 from tests.integration.inventory import datasets, storage_roots
+from tests.integration.reliability.figures import Figure
 from tests.integration.rig import Daemon, daemon_with_busybox
 
 SOURCES = Path(__file__).parents[3] / "src" / "zonehost"
@@ -23,7 +25,10 @@ POINTS = sorted(
     }
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("docker-registry") is None, reason="docker-registry is not installed")
+pytestmark = [
+    pytest.mark.row(1),
+    pytest.mark.skipif(shutil.which("docker-registry") is None, reason="docker-registry is not installed"),
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -52,7 +57,7 @@ def layers(daemon: Daemon) -> set[str]:
 
 
 async def test_a_crash_leaves_nothing_half_made(
-    own: Daemon, registry: str, point: str, monkeypatch: pytest.MonkeyPatch
+    own: Daemon, registry: str, point: str, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:
     name = f"{registry}/app:1"
     kind = point.partition(".")[0]
@@ -73,7 +78,9 @@ async def test_a_crash_leaves_nothing_half_made(
     own.process.wait(20)
     own.process = None
     monkeypatch.delenv("ZONEHOST_FAILPOINT")
+    began = time.monotonic()
     own.start()
+    figure("most seconds to converge", round(time.monotonic() - began, 2))
     assert own.docker("ps", "-aq") == ""
     assert datasets(own.instance) == []
     assert [path for root in storage_roots(own.instance) for path in root.glob("builds/" + "[0-9a-f]" * 64)] == []
@@ -82,3 +89,5 @@ async def test_a_crash_leaves_nothing_half_made(
     own.docker("rmi", "--force", name)
     own.docker("builder", "prune", "--all", "--force")
     assert layers(own) == before, "no layer is left of which nothing is known"
+    assert own.doctor() == []
+    figure("points tried", 1, fold="sum")

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.integration.inventory import datasets, holdings
+from tests.integration.reliability.figures import Figure
 from tests.integration.rig import Daemon
 
+pytestmark = pytest.mark.row(3)
+TRACER = """
+import ctypes, os, time
+trace = ctypes.CDLL(None).ptrace
+child = os.fork()
+if child == 0:
+    trace(0, 0, 0, 0)
+    os.kill(os.getpid(), 19)
+    time.sleep(3600)
+os.waitpid(child, 0)
+trace(0x4200, child, 0, 0x40)  # PTRACE_SETOPTIONS, PTRACE_O_TRACEEXIT: it stops on its way out, and is never let go
+trace(7, child, 0, 0)
+print("traced", flush=True)
+while True:
+    time.sleep(3600)
+"""
 ESCAPES = {
     "double fork": "(sleep 3600 &) & sleep 3600",
     "new session": "setsid sleep 3600 & setsid setsid sleep 3600 & sleep 3600",
@@ -19,7 +38,7 @@ ESCAPES = {
 
 
 @pytest.mark.parametrize("script", ESCAPES.values(), ids=ESCAPES.keys())
-def test_nothing_outlives_its_zone(own: Daemon, script: str) -> None:
+def test_nothing_outlives_its_zone(own: Daemon, script: str, figure: Figure) -> None:
     before = holdings(own.instance)
     own.docker(
         *("run", "-d", "--name", "runs", "--pids-limit", "400", "--cap-add", "SYS_ADMIN"),
@@ -30,11 +49,27 @@ def test_nothing_outlives_its_zone(own: Daemon, script: str) -> None:
     own.docker("rm", "-f", "runs")
     assert holdings(own.instance) == before
     assert datasets(own.instance) == []
+    figure("ways out tried", 1, fold="sum")
+    figure("processes left", 0)
 
 
-def test_nothing_outlives_a_zone_in_the_hosts_pid_namespace(own: Daemon) -> None:
+def test_nothing_outlives_a_zone_that_traces_its_own(own: Daemon, figure: Figure) -> None:
+    before = holdings(own.instance)
+    host = ("--userns", "host", "--cap-add", "SYS_PTRACE", "-v", "/:/host:ro")
+    own.docker("run", "-d", "--name", "runs", *host, "busybox", "chroot", "/host", "/usr/bin/python3", "-c", TRACER)
+    follow = subprocess.Popen(["docker", "logs", "-f", "runs"], env=own.environment, stdout=subprocess.PIPE, text=True)
+    assert follow.stdout is not None
+    assert follow.stdout.readline() == "traced\n"
+    own.docker("rm", "-f", "runs")
+    follow.communicate(timeout=20)
+    assert holdings(own.instance) == before
+    figure("ways out tried", 1, fold="sum")
+
+
+def test_nothing_outlives_a_zone_in_the_hosts_pid_namespace(own: Daemon, figure: Figure) -> None:
     before = holdings(own.instance)
     script = "(setsid sleep 3600 &) & sleep 3600"
     own.docker("run", "-d", "--name", "runs", "--pid", "host", "busybox", "sh", "-c", script)
     own.docker("rm", "-f", "runs")
     assert holdings(own.instance) == before
+    figure("ways out tried", 1, fold="sum")

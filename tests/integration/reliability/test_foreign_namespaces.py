@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.inventory import holdings
+from tests.integration.reliability.figures import Figure
 from tests.integration.rig import Daemon
+
+pytestmark = pytest.mark.row(4)
 
 
 @pytest.fixture
@@ -19,7 +22,9 @@ def foreign_namespace() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_a_copied_mount_namespace_pins_nothing(own: Daemon, foreign_namespace: list[subprocess.Popen[str]]) -> None:
+def test_a_copied_mount_namespace_pins_nothing(
+    own: Daemon, foreign_namespace: list[subprocess.Popen[str]], figure: Figure
+) -> None:
     before = holdings(own.instance)
     own.docker("run", "-d", "--name", "runs", "-v", "data:/data", "--tmpfs", "/ram", "busybox", "sleep", "3600")
     for propagation in ("private", "slave", "unchanged"):
@@ -35,3 +40,6 @@ def test_a_copied_mount_namespace_pins_nothing(own: Daemon, foreign_namespace: l
     own.docker("rm", "-f", "runs")
     own.docker("volume", "rm", "data")
     assert holdings(own.instance) == before
+    figure("foreign namespaces", len(foreign_namespace))
+    figure("EBUSY", 0)
+    figure("mounts left", 0)
