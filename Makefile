@@ -20,7 +20,7 @@ bench:
 
 reliability:
 	scripts/setup dev
-	.venv/bin/pytest --long tests/integration/reliability
+	.venv/bin/pytest -n 0 --long --timeout 900 tests/integration/reliability
 
 check:
 	scripts/check

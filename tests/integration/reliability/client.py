@@ -54,5 +54,5 @@ class Local(http.client.HTTPConnection):
         response = self.getresponse()
         said = response.read()
         ended = time.monotonic()
-        single = response.headers.get("Content-Type") == "application/json" and response.chunked is False
-        return Answer(response.status, json.loads(said) if single and said else said, began, ended)
+        is_json = response.headers.get("Content-Type") == "application/json" and len(said.splitlines()) == 1
+        return Answer(response.status, json.loads(said) if is_json else said, began, ended)

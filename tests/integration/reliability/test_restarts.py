@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 
@@ -74,3 +75,42 @@ def test_no_byte_and_no_line_is_lost(own: Daemon, rounds: Callable[[int, int], i
     assert lines
     assert wrong == 0
     assert own.doctor() == []
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_who_is_attached_hears_the_end_and_can_attach_again(own: Daemon, how: str) -> None:
+    own.docker("run", "-d", "-i", "--name", "cat", "busybox", "cat")
+    attached = attach(own)
+    say(attached, "before")
+    following = subprocess.Popen(["docker", "wait", "cat"], env=own.environment, stderr=subprocess.PIPE, text=True)
+    own.stop() if how == "stop" else own.kill()
+    for client in (attached, following):
+        _, words = client.communicate(timeout=20)
+        assert client.returncode != 0
+        assert "EOF" in words or "connect" in words, words
+    own.start()
+    again = attach(own)
+    say(again, "after")
+    own.docker("rm", "-f", "cat")
+    again.communicate(timeout=20)
+
+
+def attach(daemon: Daemon) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["docker", "attach", "cat"],
+        env=daemon.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+
+
+def say(client: subprocess.Popen[str], line: str) -> None:
+    """Give `cat` a line, and read it back."""
+    assert client.stdin is not None
+    assert client.stdout is not None
+    client.stdin.write(f"{line}\n")
+    client.stdin.flush()
+    assert client.stdout.readline() == f"{line}\n"
