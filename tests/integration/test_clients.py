@@ -1,9 +1,10 @@
-"""Clients other than the docker command: the Python SDK, and skopeo on what was saved and is to be loaded."""
+"""Clients other than the docker command: the Python SDK, testcontainers, and skopeo on what was or is to be loaded."""
 
 from __future__ import annotations
 
 import io
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,44 @@ def test_sdk_lists_with_its_own_form_of_filters(client: DockerClient) -> None:
     client.containers.create("busybox", "true", labels={"a": "b"})
     assert len(client.containers.list(all=True, filters={"label": ["a=b"]})) == 1
     assert client.containers.list(all=True, filters={"label": ["a=c"]}) == []
+
+
+_TESTCONTAINERS = """
+import urllib.request
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+script = "echo hello > /page; echo ready; exec httpd -f -h / -p 80"
+with Network() as network, (
+    DockerContainer("busybox")
+    .with_command(["sh", "-c", script])
+    .with_exposed_ports(80)
+    .with_network(network)
+    .with_network_aliases("web")
+    .waiting_for(LogMessageWaitStrategy("ready"))
+) as web:
+    address = f"http://{web.get_container_host_ip()}:{web.get_exposed_port(80)}/page"
+    print(urllib.request.urlopen(address, timeout=20).read())
+    print(web.exec("hostname").output.decode().strip() == web.get_wrapped_container().short_id)
+    with DockerContainer("busybox").with_command("wget -qO- http://web/page").with_network(network) as reader:
+        reader.get_wrapped_container().wait()
+        print(reader.get_logs())
+"""
+
+
+def test_testcontainers_start_reach_and_remove_theirs(daemon: Daemon) -> None:
+    # Its reaper is an image of a public registry, and it takes the host to be a container if there is a /.dockerenv.
+    settings = {"TESTCONTAINERS_RYUK_DISABLED": "true", "TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _TESTCONTAINERS],
+        capture_output=True,
+        text=True,
+        env=daemon.environment | settings,
+        timeout=120,
+    )
+    assert done.stdout.splitlines() == ["b'hello\\n'", "True", "(b'hello\\n', b'')"], done.stderr
+    assert daemon.docker("ps", "--all", "--quiet") == ""
 
 
 def test_skopeo_reads_what_was_saved(daemon: Daemon, tmp_path: Path) -> None:
