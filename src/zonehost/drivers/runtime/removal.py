@@ -13,7 +13,9 @@ from zonehost.errors import Blocked
 from zonehost.linux.cgroup_group import Group, Part
 
 _PATIENCE: Final = 10.0
-"""Seconds that a killed process may take to end."""
+"""Seconds that a killed zone may take to end."""
+_KEEPER_PATIENCE: Final = 1.0
+"""Seconds more, for its keeper, which is killed last."""
 
 
 async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
@@ -24,15 +26,16 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
     Raises:
         Blocked: a process does not end; its groups stay, and its folder, so that it is found again.
     """
+    deadline = asyncio.get_running_loop().time() + _PATIENCE
     if zone is not None and not zone.over.is_set():
         await zone.settled()
         group.kill(Part.ZONE)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout_at(deadline):
                 await zone.over.wait()
     group.kill()
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout_at(deadline + _KEEPER_PATIENCE):
             await group.emptied()
     except TimeoutError as error:
         raise Blocked(f"container {folder.zone} cannot be removed: {stuck(group)}") from error
