@@ -6,10 +6,12 @@ with EIO. What is damaged are the state's files as a SIGKILL leaves them.
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -46,20 +48,21 @@ class Model:
     def work(self, number: int) -> None:
         """Make one of each kind, and take away those that were made two rounds before."""
         for kind, make, remove in (
-            ("volume", ("volume", "create"), ("volume", "rm")),
-            ("network", ("network", "create"), ("network", "rm")),
-            ("container", ("create", "-v", "/anonymous", "--name"), ("rm", "-v")),
-            ("image", ("tag", "busybox"), ("rmi",)),
+            ("volume", ("volume", "create", "{}"), ("volume", "rm")),
+            ("network", ("network", "create", "{}"), ("network", "rm")),
+            ("container", ("create", "-v", "/anonymous", "--name", "{}", "busybox", "true"), ("rm", "-v")),
+            ("image", ("import", "-", "{}"), ("rmi",)),
         ):
             name = f"{kind[0]}{number}"
-            self._try(f"{kind} {name}", True, *make, name, *(("busybox", "true") if kind == "container" else ()))
+            tree = archive(number) if kind == "image" else b""
+            self._try(f"{kind} {name}", True, *(word.format(name) for word in make), stdin=tree)
             if self.known.get(f"{kind} {kind[0]}{number - 2}"):
                 self._try(f"{kind} {kind[0]}{number - 2}", False, *remove, f"{kind[0]}{number - 2}")
         result = self._daemon.run("run", "--rm", "busybox", "sh", "-c", "exit 3")
         assert result.status in (3, 125, 126, 127, 1), result
 
-    def _try(self, thing: str, there: bool, *words: str) -> None:
-        result = self._daemon.run(*words)
+    def _try(self, thing: str, there: bool, *words: str, stdin: bytes = b"") -> None:
+        result = self._daemon.run(*words, stdin=stdin)
         if result.status == 0:
             self.told += 1
             self.known[thing] = there
@@ -72,6 +75,17 @@ class Model:
         """What is not as clients were told."""
         lines = "\n".join(self._daemon.docker(*words) for words in self.LISTS).splitlines()
         return {thing for thing, there in self.known.items() if (thing in lines) is not there}
+
+
+def archive(number: int) -> bytes:
+    """A layer of its own: a file of 32 KiB."""
+    content = random.Random(number).randbytes(32 << 10)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo("file")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def daemon_on(disk: Path, undo: ExitStack) -> Daemon:
