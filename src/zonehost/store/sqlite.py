@@ -19,6 +19,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from zonehost.errors import SystemFailure
 from zonehost.ports.records import Change, Loaded, Put
@@ -27,6 +28,8 @@ from zonehost.store.file import StateFile
 from zonehost.store.mend import mended
 
 log = logging.getLogger(__name__)
+_BEHIND: Final = 64
+"""Records that the copy may be behind while commits wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class SqliteRecords:
             open_ = item is not None
             if gathered:
                 self._write_together(gathered)
+            if self._queue.empty() or len(self._owed) >= _BEHIND or not open_:
                 self._write_copy()
         self._file.close()
         self._copy.close()
