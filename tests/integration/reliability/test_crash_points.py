@@ -43,7 +43,12 @@ def dies_at(daemon: Daemon, point: str, archives: Path, monkeypatch: pytest.Monk
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """All points in `make reliability`; in `make test`, one of each kind of work."""
-    metafunc.parametrize("point", work.points(every=metafunc.config.getoption("--long")))
+    if "point" in metafunc.fixturenames:
+        metafunc.parametrize("point", work.points(every=metafunc.config.getoption("--long")))
+
+
+def test_no_kind_of_point_is_forgotten() -> None:
+    assert work.kinds() == work.WORK.keys() | work.ELSEWHERE
 
 
 def test_a_crash_leaves_nothing_half_made(

@@ -40,12 +40,18 @@ WORK: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """By the first word of a point's name, what comes by it. `{tree}` is an archive of files, `{image}` one of an image."""
 
+ELSEWHERE = frozenset({"build", "pull", "push", "snapshot", "rollback", "clone", "receive"})
+"""Kinds of points that other tests here come by."""
+
+
+def kinds() -> set[str]:
+    """The kinds of all points in the sources."""
+    return {kind(name) for name in _named()}
+
 
 def points(*, every: bool) -> list[str]:
     """The names of the points of the kinds of work above; without `every`, one of each kind."""
-    named = re.compile(r"\bfailpoint\(\"([a-z.-]+)\"\)")
-    found = {name for path in sorted(SOURCES.rglob("*.py")) for name in named.findall(path.read_text())}
-    known = sorted(name for name in found if kind(name) in WORK)
+    known = sorted(name for name in _named() if kind(name) in WORK)
     return known if every else list({kind(name): name for name in known}.values())
 
 
@@ -58,3 +64,8 @@ def commands(point: str, archives: Path) -> list[list[str]]:
     """The words of `docker` that come by the point; `archives` holds `tree.tar` and `image.tar`."""
     places = {"{tree}": str(archives / "tree.tar"), "{image}": str(archives / "image.tar")}
     return [[places.get(word, word) for word in words] for words in WORK[kind(point)]]
+
+
+def _named() -> set[str]:
+    call = re.compile(r"\bfailpoint\(\"([a-z.-]+)\"\)")
+    return {name for path in SOURCES.rglob("*.py") for name in call.findall(path.read_text())}
