@@ -1,16 +1,20 @@
-"""`python -m bench.traffic.accepting FIRST LAST`: take connections on these TCP ports and end them, until killed."""
+"""`python -m bench.traffic.accepting FIRST LAST PAUSE`: take connections on these TCP ports and end them, until killed.
+
+With a PAUSE, in seconds, it looks only so often: nobody waits for each, and a sample holds no time to wake the server.
+"""
 
 from __future__ import annotations
 
 import selectors
 import socket
 import sys
+import time
 from contextlib import suppress
 
 BACKLOG = 4096
 
 
-def main(first: int, last: int) -> None:
+def main(first: int, last: int, pause: float) -> None:
     selector = selectors.DefaultSelector()
     for port in range(first, last + 1):
         server = socket.create_server(("0.0.0.0", port), backlog=BACKLOG)
@@ -18,6 +22,8 @@ def main(first: int, last: int) -> None:
         selector.register(server, selectors.EVENT_READ, server)
     print("ready", flush=True)
     while True:
+        if pause:
+            time.sleep(pause)
         for key, _ in selector.select():
             with suppress(BlockingIOError):
                 while True:
@@ -26,4 +32,4 @@ def main(first: int, last: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
