@@ -20,7 +20,9 @@ from zonehost.domain.image import Image, Tag
 from zonehost.domain.phase import Phase
 from zonehost.domain.volume import Volume
 from zonehost.errors import SystemFailure
-from zonehost.ports.records import Delete, Put
+from zonehost.ports.records import Delete, Loaded, Put
+from zonehost.store.codec import encode
+from zonehost.store.schema import MIGRATIONS
 from zonehost.store.sqlite import SqliteRecords
 
 
@@ -230,6 +232,23 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(SystemFailure, match="newer"):
         SqliteRecords(path)
+
+
+async def test_a_file_of_an_older_version_is_read_and_gets_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    row = encode(volume("old"))
+    with sqlite3.connect(path) as connection:
+        connection.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        connection.execute("INSERT INTO record VALUES (?, ?, ?, ?)", row)
+    connection.close()
+    records = SqliteRecords(path)
+    assert records.load() == Loaded((volume("old"),), ())
+    await records.commit(Put(volume("new")))
+    await records.close()
+    path.write_bytes(b"")
+    records = SqliteRecords(path)
+    assert {record.key for record in records.load().records} == {"old", "new"}
+    await records.close()
 
 
 async def test_a_closed_store_refuses(tmp_path: Path) -> None:

@@ -95,8 +95,10 @@ def swept(daemon_of_points: Daemon) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="session")
 def archives(daemon_of_points: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an archive of files, `tree.tar`, and one of an image that nobody has, `image.tar`."""
+    """What `work.commands` needs: an archive of files, one of an image that nobody has, and the context of a build."""
     folder = tmp_path_factory.mktemp("archives")
+    (folder / "context").mkdir()
+    (folder / "context" / "Dockerfile").write_text("FROM busybox\nRUN echo made > /made\n")
     daemon_of_points.docker("create", "--name", "source", "--label", "made=elsewhere", "busybox")
     daemon_of_points.docker("export", "-o", str(folder / "tree.tar"), "source")
     daemon_of_points.docker("commit", "source", "elsewhere")

@@ -27,6 +27,7 @@ WORK: dict[str, tuple[tuple[str, ...], ...]] = {
     "exit": (("run", "--rm", "--name", "new", "busybox", "sh", "-c", "exit 3"),),
     "stop": (("stop", "-t", "0", "up"), ("start", "up")),
     "commit": (("commit", "up", "made"),),
+    "build": (("build", "--no-cache", "-q", "-t", "built", "{context}"),),
     "image": (("commit", "up", "made"), ("rmi", "made")),
     "load": (("load", "-i", "{image}"),),
     "import": (("import", "{tree}", "made"),),
@@ -38,9 +39,10 @@ WORK: dict[str, tuple[tuple[str, ...], ...]] = {
     "volume": (("volume", "create", "other"), ("volume", "rm", "other")),
     "recovery": (),
 }
-"""By the first word of a point's name, what comes by it. `{tree}` is an archive of files, `{image}` one of an image."""
+"""By the first word of a point's name, what comes by it. `{tree}` is an archive of files, `{image}` one of an image,
+`{context}` a folder with a Dockerfile."""
 
-ELSEWHERE = frozenset({"build", "pull", "push", "snapshot", "rollback", "clone", "receive"})
+ELSEWHERE = frozenset({"pull", "push", "snapshot", "rollback", "clone", "receive"})
 """Kinds of points that other tests here come by."""
 
 
@@ -61,9 +63,9 @@ def kind(point: str) -> str:
 
 
 def commands(point: str, archives: Path) -> list[list[str]]:
-    """The words of `docker` that come by the point; `archives` holds `tree.tar` and `image.tar`."""
-    places = {"{tree}": str(archives / "tree.tar"), "{image}": str(archives / "image.tar")}
-    return [[places.get(word, word) for word in words] for words in WORK[kind(point)]]
+    """The words of `docker` that come by the point; `archives` holds `tree.tar`, `image.tar` and `context`."""
+    places = {"{tree}": "tree.tar", "{image}": "image.tar", "{context}": "context"}
+    return [[str(archives / places[word]) if word in places else word for word in words] for words in WORK[kind(point)]]
 
 
 def _named() -> set[str]:
