@@ -16,7 +16,7 @@ smoke: setup
 
 bench:
 	scripts/setup bench
-	.venv/bin/python -m bench
+	.venv/bin/python -m bench --keep
 
 reliability:
 	scripts/setup dev

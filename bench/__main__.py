@@ -1,7 +1,8 @@
-"""`python -m bench`: runs groups of rows on each engine in turn, prints one table and writes docs/benchmarks.md.
+"""`python -m bench`: runs groups of rows on each engine in turn and prints one table.
 
 python -m bench                      all rows, all engines
-python -m bench single crowd         some groups; nothing is written
+python -m bench single crowd         some groups
+python -m bench --keep single        and keep its figures in docs/benchmarks.md
 python -m bench --engines zonehost single
 python -m bench network              all groups whose names begin so: network-names and the rest
 """
@@ -9,16 +10,14 @@ python -m bench network              all groups whose names begin so: network-na
 from __future__ import annotations
 
 import argparse
-import datetime
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from rich.console import Console
 
-from bench import images, machine, report
+from bench import images, page, report
 from bench.engines.docker import Docker
 from bench.engines.engine import Engine
 from bench.engines.podman import Podman
@@ -27,7 +26,6 @@ from bench.rows import builds, crowd, lists, memory, network, registry, single, 
 from bench.rows import images as large
 from bench.rows.group import Group
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 ENGINES: tuple[type[Engine], ...] = (Zonehost, Docker, Podman)
 GROUPS = {
     group.name: group
@@ -43,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Compare zonehost with Docker and Podman.")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--engines", nargs="+", default=[engine.name for engine in ENGINES])
+    parser.add_argument("--keep", action="store_true", help=f"write the figures to {page.PAGE}")
     parser.add_argument("--runs", type=int, help="samples a row, instead of each group's own number")
     options = parser.parse_args()
     if unknown := [name for name in options.groups if not _named(name)]:
@@ -50,13 +49,15 @@ def main() -> int:
     groups = [group for name in options.groups for group in _named(name)] or list(GROUPS.values())
     console = Console(width=150)
     with _started([engine() for engine in ENGINES if engine.name in options.engines]) as engines:
-        table = [figures for group in groups for figures in _sample(group, engines, options.runs, console)]
         names = [engine.name for engine in engines]
+        table: list[report.Figures] = []
+        for group in groups:
+            figures = _sample(group, engines, options.runs, console)
+            if options.keep:
+                page.keep(group, figures, names)
+                page.draw(GROUPS.values())
+            table += figures
         report.show(table, names, console)
-        if not options.groups and len(engines) == len(ENGINES):
-            today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-            PAGE.write_text(report.markdown(table, names, machine.description(), today))
-            console.print(f"written to {PAGE}")
     return int(any(figures.is_reached() is False for figures in table))
 
 

@@ -10,17 +10,16 @@ from pathlib import Path
 
 
 def description() -> str:
-    """One paragraph: processor, memory, kernel, cgroups, distribution, versions, and how busy the machine was."""
+    """One paragraph: processor, memory, kernel, cgroups, distribution, versions."""
     processor = _first(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = int(_first(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())) / (1 << 20)
     cgroups = "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "hybrid"
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
     programs = ", ".join(_version(name) for name in ("podman", "crun", "conmon"))
-    load = os.getloadavg()[2]
     return (
         f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB of memory; {system}, Linux {platform.release()}, "
         f"cgroups {cgroups}; Python {platform.python_version()}, {_version('docker')} (client), "
-        f"{_version('dockerd')} (daemon), {programs}. Load average of the last 15 minutes: {load:.1f}."
+        f"{_version('dockerd')} (daemon), {programs}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The table of the bench: on the terminal, and in docs/benchmarks.md."""
+"""The table of the bench: its cells, and how it looks on the terminal."""
 
 from __future__ import annotations
 
@@ -69,24 +69,6 @@ def show(table: Sequence[Figures], engines: Sequence[str], console: Console) -> 
     console.print(drawn)
 
 
-def markdown(table: Sequence[Figures], engines: Sequence[str], machine: str, day: str) -> str:
-    """The page for the docs."""
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Made by `sudo make bench` on {day}. Medians; the engines take turns within each row, so that what else the",
-        "machine does falls on all of them. Figures are of one machine, good for their ratios.",
-        "",
-        f"Machine: {machine}",
-        "",
-        _line(headings(engines)),
-        _line(["---"] * len(headings(engines))),
-        *(_line(cells(figures, engines)) for figures in table),
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def _aim(row: Row) -> str:
     if row.at_most is not None:
         return f"{row.at_most:g} {row.unit}"
@@ -95,10 +77,6 @@ def _aim(row: Row) -> str:
     if row.at_least is not None:
         return f"at least {row.at_least:.2f}"
     return "–" if row.reach is None else f"{row.reach:.2f}"
-
-
-def _line(parts: Sequence[str]) -> str:
-    return "| " + " | ".join(parts) + " |"
 
 
 def _number(value: float | None) -> str:
