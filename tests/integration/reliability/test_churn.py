@@ -22,8 +22,10 @@ from tests.integration.rig import Daemon
 pytestmark = pytest.mark.row(8)
 AT_A_TIME = 4
 SAMPLES = 10
-GROWTH = {"KiB of the daemon": 300.0}
-"""By what a count may grow with a thousand cycles: an allocator does not give all back; all else is exact."""
+GROWTH = 0.5
+"""By what a count may grow with a thousand cycles: a thread that opens its first socket late is no leak."""
+GROWTH_KIB = 300.0
+"""The same of the daemon's memory in KiB: an allocator does not give all back."""
 
 
 def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[int, int], int], figure: Figure) -> None:
@@ -41,13 +43,9 @@ def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[in
     for name in counts[0]:
         slope = _slope([count[name] for count in counts]) / (cycles // SAMPLES) * 1000
         figure(f"{name}, growth in 1,000 cycles", round(slope, 2))
-        # Of a hundred cycles a line says little.
-        if (
-            slope > GROWTH.get(name, 0.0)
-            and counts[-1][name] > counts[0][name]
-            and (cycles >= 1000 or name not in GROWTH)
-        ):
-            grown.append((name, [count[name] for count in counts]))
+        most = GROWTH_KIB if name.startswith("KiB") else GROWTH
+        if slope > most and counts[-1][name] > counts[0][name] + 2 and (cycles >= 1000 or not name.startswith("KiB")):
+            grown.append((name, [count[name] for count in counts]))  # of a hundred cycles a line of KiB says little
     assert grown == []
     assert own.doctor() == []
 

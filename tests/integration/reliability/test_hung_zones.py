@@ -23,7 +23,7 @@ from tests.integration.rig import Daemon
 from zonehost.linux.cgroup import discover
 
 pytestmark = pytest.mark.row(7)
-SLOWER = 0.1
+SLOWER = 0.5
 """Seconds that a call may take longer beside hung zones; what they burn of the processors is in it."""
 
 
