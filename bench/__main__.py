@@ -22,7 +22,7 @@ from bench.engines.docker import Docker
 from bench.engines.engine import Engine
 from bench.engines.podman import Podman
 from bench.engines.zonehost import Zonehost
-from bench.rows import builds, crowd, lists, memory, network, registry, single, stream, work
+from bench.rows import builds, crowd, lists, memory, network, registry, single, storage, stream, work
 from bench.rows import images as large
 from bench.rows.group import Group
 
@@ -32,6 +32,7 @@ GROUPS = {
     for group in (
         *(module.GROUP for module in (memory, single, crowd, stream, large, lists, registry, work, builds)),
         *network.GROUPS,
+        *storage.GROUPS,
     )
 }
 

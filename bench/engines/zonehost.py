@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from bench.engines.engine import PROC, Engine
+from bench.engines.engine import PROC, SECONDS, Engine
 from bench.engines.isolation import Isolation
-from tests.integration.rig import Daemon
+from tests.integration.rig import COMMAND, Daemon
+from zonehost.cli.endpoint import Endpoint
 from zonehost.linux.netlink import entered
 
 FORK_SERVER = "zonehost.linux.forkloop"
@@ -63,6 +66,32 @@ class Zonehost(Engine):
     def marks(self) -> Sequence[str]:
         instance = self._daemon.instance
         return (instance.name, *instance.folders)
+
+    def zonehost(self, *words: str, output: Path | None = None) -> None:
+        """Do `zonehost words`, which must succeed; what it writes goes to a file, if one is given."""
+        with open(output or os.devnull, "wb") as file:
+            done = subprocess.run(
+                [COMMAND, *words], stdout=file, stderr=subprocess.PIPE, env=self.environment, timeout=SECONDS
+            )
+        if done.returncode != 0:
+            raise RuntimeError(f"zonehost {' '.join(words)}: exit {done.returncode}\n{done.stderr.decode()}")
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """One call of the API; the answer's JSON."""
+        return Endpoint(f"unix://{self.endpoint}").call(method, path, body)
+
+    def pool_used(self) -> int:
+        """Bytes of the pool that are in use, once all that was written is there."""
+        os.sync()
+        self.zonehost("pool", "trim")
+        used: int = self.call("GET", "/zonehost/v1/pool")["Used"]
+        return used
+
+    def processor_time(self) -> float:
+        """Seconds that the daemon has run, in all its threads, by the scheduler's count."""
+        assert self._daemon.process is not None
+        threads = PROC / str(self._daemon.process.pid) / "task"
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.iterdir()) / 1e9
 
     def _processes(self) -> Iterator[Path]:
         """The fork server and its jobs too, whose arguments name no instance."""

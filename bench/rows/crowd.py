@@ -14,10 +14,10 @@ START = Row(f"{ZONES} detached starts, {AT_A_TIME} at a time", "s", reach=1 / 6)
 REMOVE = Row(f"`docker rm -f` of {ZONES} running", "s", reach=1 / 6)
 
 
-def start_many(engine: Engine, names: list[str], at_a_time: int = AT_A_TIME) -> None:
+def start_many(engine: Engine, names: list[str], at_a_time: int = AT_A_TIME, image: str = "busybox") -> None:
     """Start a sleeping container a name, `at_a_time` at a time; raises where one does not start."""
     with ThreadPoolExecutor(at_a_time) as pool:
-        list(pool.map(lambda name: engine.run("run", "-d", "--name", name, "busybox", "sleep", "3600"), names))
+        list(pool.map(lambda name: engine.run("run", "-d", "--name", name, image, "sleep", "3600"), names))
 
 
 def _measure(engine: Engine) -> dict[str, float]:

@@ -210,7 +210,7 @@ def test_shipping_goes_on_by_itself_where_the_connection_broke(
 def test_progress_is_lines_of_json_with_the_time_left(pair: tuple[Daemon, Daemon], tmp_path: Path) -> None:
     here, _ = pair
     serve(here)
-    words = [COMMAND, "send", "--progress", "json", "data"]
+    words = [str(COMMAND), "send", "--progress", "json", "data"]
     with (tmp_path / "stream").open("wb") as file:
         done = subprocess.run(words, stdout=file, stderr=subprocess.PIPE, env=here.environment, timeout=120, check=True)
     last = json.loads(done.stderr.splitlines()[-1])

@@ -136,6 +136,7 @@ async def _publish(host: Host, port: Snapshots, transfer: str, wanted: Plan) -> 
         failpoint("receive.published")
         if wanted.base is None:
             await _clone_all(host, port, wanted)
+            failpoint("receive.cloned")
         await _finish(host, wanted, zone)
         undo.pop_all()
 

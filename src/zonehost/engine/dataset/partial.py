@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.sending import Head, Partial, Position
 from zonehost.engine.dataset.reference import snapshotter
 from zonehost.engine.host import Host
@@ -18,6 +19,7 @@ async def keep(host: Host, transfer: str, name: str, head: Head, position: Posit
     now = host.clock.now()
     partial = Partial(id=transfer, name=name, head=head, position=position, created=now, expires=now + LIFETIME)
     await host.records.commit(Put(partial))
+    failpoint("receive.cut")
     host.snapshots.keep(partial)
     return partial
 
@@ -37,6 +39,7 @@ async def resume(host: Host, head: Head) -> Partial:
         host.snapshots.keep(partial)
         raise Conflict(f"the stream continues elsewhere than it was cut; its token is {partial.token}")
     await host.records.commit(Delete(Partial.kind, partial.id))
+    failpoint("receive.resumed")
     return partial
 
 

@@ -10,6 +10,7 @@ import hashlib
 import msgspec
 
 from zonehost.domain.blueprint import Root
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id
 from zonehost.domain.image import Image
 from zonehost.domain.log_config import parse_size
@@ -93,6 +94,7 @@ async def _clone_base(host: Host, port: Snapshots, text: str, volume: str, quota
     async with host.snapshots.bases:
         if key not in await port.bases():
             await _fill(host, image, path, await port.begin_base(key))
+            failpoint("base.filled")
             await port.finish_base(key)
         await port.clone_base(key, volume, quota=quota, zone=zone)
 

@@ -1,0 +1,42 @@
+"""A hundred private volumes from one image of a database."""
+
+from __future__ import annotations
+
+import subprocess
+from time import perf_counter
+
+from bench.engines.engine import Engine
+from bench.engines.zonehost import Zonehost
+from bench.images import scratch
+from bench.rows.group import Group, Row
+
+VOLUMES = 100
+MEGABYTES = 1000
+MADE = Row(f"{VOLUMES} volumes from one image of a {MEGABYTES} MB database", "s", at_most=2)
+USED = Row(f"{VOLUMES} volumes from one image of a {MEGABYTES} MB database: disk used", "GB", at_most=1.1)
+
+
+def _measure(engine: Engine) -> dict[str, float]:
+    if not isinstance(engine, Zonehost):
+        return {}
+    folder = scratch() / "database"
+    if not folder.exists():
+        (folder / "data").mkdir(parents=True)
+        for number in range(MEGABYTES // 10):
+            words = ["dd", "if=/dev/urandom", f"of={folder}/data/{number}", "bs=1MB", "count=10"]
+            subprocess.run(words, check=True, capture_output=True)
+        (folder / "Dockerfile").write_text("FROM busybox\nCOPY data /data\n")
+    engine.run("build", "--quiet", "--tag", "database", str(folder))
+    names = [f"test{number}" for number in range(VOLUMES)]
+    before = engine.pool_used()
+    began = perf_counter()
+    for name in names:
+        engine.call("POST", "/volumes/create", {"Name": name, "DriverOpts": {"from-image": "database:/data"}})
+    taken = perf_counter() - began
+    used = engine.pool_used() - before
+    engine.run("volume", "rm", *names)
+    engine.run("rmi", "--force", "database")
+    return {MADE.title: taken, USED.title: used / 1e9}
+
+
+GROUP = Group("storage-volumes", (MADE, USED), _measure, runs=2)
