@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Container, Iterator
 
 import msgspec
 
@@ -17,10 +18,11 @@ from zonehost.tar.entry import Entry, shown
 from zonehost.tar.scan import Found, Scanner, reading
 
 
-def commit(upper: str, folder: str, epoch: int | None = None) -> Facts:
+def commit(upper: str, folder: str, known: Container[str], epoch: int | None = None) -> Facts:
     """Write the archive of an upper directory, unpacking it into the new folder of a layer on the way.
 
-    `epoch` (seconds) is the latest time that any file may bear. The process's umask is to be 0.
+    Nothing stays in the folder if the layer is a known one, such as that of a command that changes nothing. `epoch`
+    (seconds) is the latest time that any file may bear. The process's umask is to be 0.
 
     Raises:
         InvalidParameter: a file cannot be in a layer; nothing remains.
@@ -44,7 +46,10 @@ def commit(upper: str, folder: str, epoch: int | None = None) -> Facts:
                         staging.add(member, digester.watch(content))
                         note(bytes(block.padding(member.size)))
             note(writer.END)
-            return staging.finish(digester.finish(), digester.size)
+            facts = staging.finish(digester.finish(), digester.size)
+        if facts.layer.diff_id in known:
+            shutil.rmtree(folder)
+        return facts
     finally:
         os.close(root)
 

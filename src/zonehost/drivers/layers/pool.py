@@ -74,7 +74,7 @@ class LayerPool:
     async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
         """Make a layer of an overlay's upper directory."""
         async with self.aside() as folder:
-            arguments = Commit(upper=upper, folder=folder, epoch=epoch)
+            arguments = Commit(upper=upper, folder=folder, known=self.diff_ids(), epoch=epoch)
             told = await jobs.run(self._forks, f"{_JOBS}:commit", msgspec.to_builtins(arguments))
             return self.adopt(folder, msgspec.convert(told, Facts))
 
