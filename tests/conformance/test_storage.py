@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,3 +125,20 @@ def fill(path: Path, size: int) -> int:
         except OSError:
             return written
     return written
+
+
+async def test_files_of_a_volume_without_copies_are_written_in_place(pool: Storage) -> None:
+    usual = Path(await pool.create_volume("usual", options={}))
+    plain = Path(await pool.create_volume("plain", options={"nodatacow": "true"}))
+    for place in (usual, plain):
+        (place / "file").write_bytes(os.urandom(MIB))
+    # FS_IOC_GETFLAGS, and FS_NOCOW_FL of include/uapi/linux/fs.h
+    flags = []
+    for place in (usual, plain):
+        answer = bytearray(4)
+        with (place / "file").open() as file:
+            fcntl.ioctl(file, 0x80086601, answer)
+        flags.append(bool(int.from_bytes(answer, "little") & 0x00800000))
+    assert flags == [False, True]
+    with pytest.raises(InvalidParameter, match="neither true nor false"):
+        await pool.create_volume("v", options={"nodatacow": "on"})

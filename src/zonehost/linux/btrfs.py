@@ -41,7 +41,10 @@ _GET_SUBVOL_INFO: Final = _ioctl_number(_READ, 60, 504)
 _SNAP_DESTROY_V2: Final = _ioctl_number(_WRITE, 63, 4096)
 _SCRUB: Final = _ioctl_number(_READ | _WRITE, 27, 1024)
 _FITRIM: Final = (_READ | _WRITE) << 30 | 24 << 16 | ord("X") << 8 | 121
+_GETFLAGS: Final = _READ << 30 | 8 << 16 | ord("f") << 8 | 1
+_SETFLAGS: Final = _WRITE << 30 | 8 << 16 | ord("f") << 8 | 2
 
+_NOCOW: Final = 0x00800000
 _SEND_NO_DATA: Final = 1
 _READONLY: Final = 1 << 1
 _QGROUP_INHERIT: Final = 1 << 2
@@ -212,6 +215,14 @@ def quota_groups(descriptor: int) -> dict[int, QuotaGroup]:
 def resize(descriptor: int, size: str) -> None:
     """Resize the file system's only device: bytes, or `max`."""
     fcntl.ioctl(descriptor, _RESIZE, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, size.encode())))
+
+
+def write_in_place(folder: int) -> None:
+    """Have files that are made in the folder from now on be written in place, without checksums (FS_NOCOW_FL)."""
+    flags = bytearray(4)
+    fcntl.ioctl(folder, _GETFLAGS, flags)
+    (now,) = struct.unpack("<I", flags)
+    fcntl.ioctl(folder, _SETFLAGS, struct.pack("<I", now | _NOCOW))
 
 
 def scrub(descriptor: int, device: int = 1) -> Scrubbed:

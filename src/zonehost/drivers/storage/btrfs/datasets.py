@@ -70,23 +70,27 @@ class BtrfsStorage:
     async def create_volume(self, name: str, *, options: dict[str, str], zone: str = "") -> str:
         """A subvolume whose `_data` is the volume's content.
 
-        The option `size` is its quota; with `delegated` a zone may have `children` subvolumes inside.
+        The option `size` is its quota; with `delegated` a zone may have `children` subvolumes inside; files of one with
+        `nodatacow` are written in place.
 
         Raises:
             InvalidParameter: an unknown option, or a value that cannot be.
             Unsupported: it shall be delegated, and the mount of the host's btrfs does not let zones destroy.
         """
         for option in options:
-            if option not in ("size", "delegated", "children"):
+            if option not in ("size", "delegated", "children", "nodatacow"):
                 raise InvalidParameter(f'create {name}: invalid option: "{option}"')
         quota = parse_size(options["size"], "size") if "size" in options else 0
         children = self._children(options)
+        in_place = _flag(options, "nodatacow")
         volume = self._volumes / name
         content = volume / "_data"
         with our_errors(f"make the dataset of volume {name}"):
             self._subvolumes.create(volume, within=self._zones / zone if zone else None)
             self._subvolumes.limit(volume, quota)
             content.mkdir(exist_ok=True, mode=0o755)
+            if in_place:
+                self._subvolumes.write_in_place(content)
             if children:
                 self._delegations.delegate(volume, children)
         return str(content)
@@ -124,9 +128,7 @@ class BtrfsStorage:
 
     def _children(self, options: Mapping[str, str]) -> int:
         """How many subvolumes may be in a volume of these options; 0 where it is not delegated."""
-        if options.get("delegated", "false") not in ("true", "false"):
-            raise InvalidParameter(f'volume option delegated: "{options["delegated"]}" is neither true nor false')
-        if options.get("delegated") != "true":
+        if not _flag(options, "delegated"):
             if "children" in options:
                 raise InvalidParameter("volume option children: only a volume with delegated=true has them")
             return 0
@@ -152,3 +154,10 @@ class BtrfsStorage:
     async def _remove(self, path: Path) -> None:
         with our_errors(f"remove the dataset {path.name}"):
             await asyncio.to_thread(self._subvolumes.destroy, path)
+
+
+def _flag(options: Mapping[str, str], name: str) -> bool:
+    text = options.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidParameter(f'volume option {name}: "{text}" is neither true nor false')
+    return text == "true"

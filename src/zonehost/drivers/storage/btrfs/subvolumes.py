@@ -85,6 +85,11 @@ class Subvolumes:
         """Let the dataset at `path` hold at most `quota` bytes; 0 lifts the limit."""
         btrfs.limit_group(self._pool, self.group(path), quota)
 
+    def write_in_place(self, folder: Path) -> None:
+        """Have files that are made in the folder from now on be written in place, without copies and checksums."""
+        with _directory(folder) as descriptor:
+            btrfs.write_in_place(descriptor)
+
     def usage(self) -> dict[int, btrfs.QuotaGroup]:
         """What every group holds, by its number."""
         return btrfs.quota_groups(self._pool)
