@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.conformance.registry.servers import (
@@ -17,6 +21,7 @@ from tests.conformance.registry.servers import (
     cutting_proxy,
     debian_registry,
 )
+from tests.integration.inventory import storage_roots
 from tests.integration.rig import COMMAND, Daemon
 
 pytestmark = pytest.mark.skipif(shutil.which("docker-registry") is None, reason="docker-registry is not installed")
@@ -135,3 +140,86 @@ async def test_a_base_that_moved_makes_an_image_stale(daemon: Daemon, tmp_path: 
     assert "Successfully tagged app:latest" in rebuilt
     assert daemon.docker("run", "--rm", "app", "cat", "/copy") == "2"
     assert daemon.zonehost("rebuild", "--stale", "app", str(tmp_path)) == "app is not out of date\n"
+
+
+def copy(*words: str | Path) -> None:
+    subprocess.run(["skopeo", "copy", "--quiet", *words], check=True, capture_output=True, timeout=60)
+
+
+async def test_layers_in_zstd_and_uncompressed(daemon: Daemon, tmp_path: Path, registry: str) -> None:
+    make_image(daemon, "app", ("a", "1"), ("b", "2"))
+    daemon.docker("save", "-o", str(tmp_path / "saved.tar"), "app")
+    saved, plain = f"docker-archive:{tmp_path}/saved.tar", f"dir:{tmp_path}/plain"
+    copy(
+        "--dest-tls-verify=false", "--dest-compress-format", "zstd", "-f", "oci", saved, f"docker://{registry}/app:zstd"
+    )
+    copy("--dest-decompress", saved, plain)
+    described = tmp_path / "plain/manifest.json"  # skopeo decompresses, and says gzip all the same
+    described.write_text(described.read_text().replace("diff.tar.gzip", "diff.tar"))
+    copy("--dest-tls-verify=false", "--preserve-digests", plain, f"docker://{registry}/app:plain")
+    manifests = [await manifest(registry, "app", tag) for tag in ("zstd", "plain")]
+    kinds = [{layer["mediaType"] for layer in found["layers"]} for found in manifests]
+    assert kinds == [
+        {"application/vnd.oci.image.layer.v1.tar+zstd"},
+        {"application/vnd.docker.image.rootfs.diff.tar"},
+    ]
+    stack = daemon.docker("inspect", "-f", "{{.RootFS.Layers}}", "app")
+    daemon.remove_images({"app"})
+    for tag in ("zstd", "plain"):
+        name = f"{registry}/app:{tag}"
+        assert daemon.docker("pull", name).count("Pull complete") == 2
+        assert daemon.docker("inspect", "-f", "{{.RootFS.Layers}}", name) == stack
+        assert daemon.docker("run", "--rm", name, "cat", "/a", "/b") == "1\n2"
+        daemon.remove_images({name})
+
+
+async def test_a_damaged_layer_is_refused_and_nothing_stays(daemon: Daemon, tmp_path: Path, registry: str) -> None:
+    name = f"{registry}/app:1"
+    make_image(daemon, name, ("a", "1"), ("b", "2"))
+    daemon.docker("push", name)
+    layer = (await manifest(registry, "app", "1"))["layers"][-1]["digest"].removeprefix("sha256:")
+    (blob,) = (tmp_path / "registry").rglob(f"{layer}/data")
+    content = blob.read_bytes()
+    daemon.remove_images({daemon.docker("inspect", "-f", "{{.Id}}", name)})
+    before = layers(daemon)
+    for damaged in (content[:-1] + bytes([content[-1] ^ 1]), content + b"more", content[:-1]):
+        blob.write_bytes(damaged)
+        result = daemon.run("pull", name)
+        assert result.status == 1, result.out
+        assert any(words in result.err for words in ("verification failed", "larger than", "broke off")), result.err
+        assert daemon.run("inspect", name).status == 1
+        assert layers(daemon) == before
+    blob.write_bytes(content)
+    daemon.docker("pull", name)
+
+
+def layers(daemon: Daemon) -> set[str]:
+    """Names of the folders in the pool of layers."""
+    (pool,) = {path for root in storage_roots(daemon.instance) for path in root.glob("layers")}
+    return {folder.name for folder in pool.iterdir()}
+
+
+async def manifest(registry: str, name: str, tag: str) -> dict[str, Any]:
+    """The manifest as the registry serves it."""
+    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    url = f"http://{registry}/v2/{name}/manifests/{tag}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Accept": kinds}) as answer:
+        found: dict[str, Any] = json.loads(await answer.text())
+        return found
+
+
+async def test_what_a_registry_says_of_an_image(daemon: Daemon, registry: str) -> None:
+    name = f"{registry}/app:1"
+    make_image(daemon, name, ("a", "1"))
+    daemon.docker("push", name)
+    told = json.loads(daemon.docker("manifest", "inspect", "--insecure", name))
+    assert len(told["layers"]) == 2
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(daemon.endpoint))) as session,
+        session.get(f"http://docker/v1.47/distribution/{name}/json") as answer,
+    ):
+        found = await answer.json()
+    assert f"{registry}/app@{found['Descriptor']['digest']}" == daemon.docker(
+        "inspect", "-f", "{{index .RepoDigests 0}}", name
+    )
+    assert found["Platforms"] == [{"architecture": "amd64", "os": "linux"}]
