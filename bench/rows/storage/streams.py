@@ -13,7 +13,7 @@ from bench.images import scratch
 from bench.rows.group import Group, Row
 from bench.rows.storage.guest import FILES, GB, NAME, VOLUME, fill_script, running, sh
 
-MEGABYTES = 1000
+MEGABYTES = int(min(1000, GB * 500))
 CHANGED = 100
 CP = Row(f"`cp` of one file of {MEGABYTES} MB on the pool, synced", "s")
 SENT = Row(f"send and receive of one file of {MEGABYTES} MB, synced", "s")
