@@ -30,10 +30,11 @@ class Buildx:
     daemon: Daemon
     folder: Path
     environment: dict[str, str]
+    program: str = "docker"
 
     def __call__(self, *words: str, stdin: bytes = b"") -> Result:
         done = subprocess.run(
-            ["docker", *words],
+            [self.program, *words],
             cwd=self.folder,
             env=self.environment,
             input=stdin,
@@ -370,3 +371,50 @@ def test_compose_builds(buildx: Buildx) -> None:
         )
         assert again.returncode == 0, again.stderr
     assert nothing_is_left(buildx.daemon)
+
+
+@pytest.fixture
+def old(daemon: Daemon, tmp_path: Path) -> Buildx:
+    """docker 20.10, which speaks BuildKit's protocol by itself."""
+    said = subprocess.run(["/usr/bin/docker", "--version"], capture_output=True, text=True, timeout=SECONDS)
+    if "version 20.10" not in said.stdout:
+        pytest.skip("docker 20.10 is not installed")
+    environment = {**daemon.environment, "DOCKER_CONFIG": str(tmp_path)}
+    del environment["DOCKER_BUILDKIT"]
+    (tmp_path / "context").mkdir()
+    return Buildx(daemon, tmp_path / "context", environment, "/usr/bin/docker")
+
+
+def test_docker_20_10_builds(old: Buildx) -> None:
+    (old.folder / "file").write_text("content\n")
+    (old.folder / "key").write_text("s3cret\n")
+    old.write("FROM busybox\nARG W\nCOPY file /\nRUN --mount=type=secret,id=k cat /file /run/secrets/*; echo $W\n")
+    done = old("build", "--progress", "plain", "--secret", "id=k,src=key", "--build-arg", "W=word", "-t", "x:1", ".")
+    assert done.status == 0, done.err
+    for line in ("content", "s3cret", "word"):
+        assert f" {line}\n" in done.err
+    again = old("build", "--quiet", "--build-arg", "W=word", ".")
+    assert again.out.strip() == old.daemon.docker("images", "--quiet", "--no-trunc", "x:1")
+    context = io.BytesIO()
+    # docker 20.10 takes an archive that begins with an extended header for a Dockerfile.
+    with tarfile.open(fileobj=context, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        archive.add(old.folder, ".")
+    assert old("build", "-", stdin=context.getvalue()).status == 0
+    assert old("build", "--output", "out", ".").status == 0
+    assert (old.folder / "out" / "file").read_text() == "content\n"
+    old.write("FROM busybox\nRUN exit 4\n")
+    failed = old("build", ".")
+    assert failed.status == 1
+    assert 'process "/bin/sh -c exit 4" did not complete successfully: exit code: 4' in failed.err
+    assert nothing_is_left(old.daemon)
+
+
+def test_docker_20_10_gives_up(old: Buildx) -> None:
+    old.write("FROM busybox\nRUN echo begun; sleep 1000\n")
+    command = [old.program, "build", "--progress", "plain", "."]
+    with subprocess.Popen(command, cwd=old.folder, env=old.environment, stderr=subprocess.PIPE, text=True) as client:
+        assert client.stderr is not None
+        assert any(line.endswith(" begun\n") for line in client.stderr)
+        client.send_signal(signal.SIGINT)
+        assert "context canceled" in client.stderr.read()
+    assert becomes(lambda: nothing_is_left(old.daemon))

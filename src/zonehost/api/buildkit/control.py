@@ -6,6 +6,8 @@ Source: BuildKit v0.25, api/services/control/control.proto, frontend/gateway/pb/
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from zonehost import __version__
@@ -37,6 +39,7 @@ from zonehost.api.buildkit.messages import (
     UsageRecord,
     WorkerRecord,
 )
+from zonehost.api.buildkit.progress import Progress
 from zonehost.api.buildkit.references import definition_of
 from zonehost.api.buildkit.session import Sessions
 from zonehost.api.buildkit.solve import BEGIN_SECONDS, Order, Solve
@@ -53,6 +56,7 @@ _BUILD: Final = "buildkit-controlapi-buildid"
 _SESSION: Final = "x-docker-expose-session-uuid"
 _VERSION: Final = BuildkitVersion(package="zonehost", version=__version__)
 _SECOND: Final = 10**9
+_UNREAD: Final = 32
 
 FRONTEND_CAPABILITIES: Final = (
     "solve.base",
@@ -80,6 +84,8 @@ class Control:
         self._solves: dict[str, Solve] = {}
         self._expected: dict[str, asyncio.Event] = {}
         self._built: dict[str, Built] = {}
+        self._unread: dict[str, Progress] = {}
+        """Of solves that ended before their client asked how they go on."""
         self._methods: Final = {
             _CONTROL + "Solve": self._solve,
             _CONTROL + "Status": self._status,
@@ -100,26 +106,42 @@ class Control:
         """Answer one call."""
         await grpc.serve(stream, self._methods, faults.status_of)
 
-    async def _solve(self, call: ServedCall) -> None:
-        request = await call.one(SolveRequest)
+    @contextmanager
+    def solving(self, ref: str) -> Iterator[Solve]:
+        """A solve under this id, for as long as it goes on. Raises Conflict if there is one."""
         builder = self._host.builder
         if builder is None:
             raise Unsupported("this host does not build images")
-        if request.ref in self._solves:
-            raise Conflict(f"the build {request.ref} goes on already")
-        solve = self._solves[request.ref] = Solve(request.ref, builder, self._sessions, self._built)
-        if (expected := self._expected.pop(request.ref, None)) is not None:
+        if ref in self._solves:
+            raise Conflict(f"the build {ref} goes on already")
+        solve = self._solves[ref] = Solve(ref, builder, self._sessions, self._built)
+        if (expected := self._expected.pop(ref, None)) is not None:
             expected.set()
         try:
-            response = await solve.run(request)
+            yield solve
         finally:
-            self._solves.pop(request.ref)
-            self._built.pop(request.ref, None)
+            self._solves.pop(ref)
+            self._built.pop(ref, None)
+            if not solve.progress.was_read:
+                self._unread[ref] = solve.progress
+                while len(self._unread) > _UNREAD:
+                    self._unread.pop(next(iter(self._unread)))
+
+    def cancel(self, ref: str) -> None:
+        """End a solve, if it goes on."""
+        if ref in self._solves:
+            self._solves[ref].cancel()
+
+    async def _solve(self, call: ServedCall) -> None:
+        request = await call.one(SolveRequest)
+        with self.solving(request.ref) as solve:
+            response = await solve.run(request)
         await call.send(SolveResponse(exporter_response=response))
 
     async def _status(self, call: ServedCall) -> None:
-        solve = await self._found((await call.one(StatusRequest)).ref)
-        async for message in solve.progress.messages():
+        ref = (await call.one(StatusRequest)).ref
+        progress = self._unread.pop(ref, None) or (await self._found(ref)).progress
+        async for message in progress.messages():
             await call.send(message)
 
     async def _session(self, call: ServedCall) -> None:

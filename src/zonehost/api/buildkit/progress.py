@@ -36,6 +36,7 @@ class Progress:
         self._few = asyncio.Event()
         self._few.set()
         self._read = False
+        self.was_read = False
         self._stages = 1
 
     def begin(self, stages: Sequence[int]) -> None:
@@ -82,7 +83,7 @@ class Progress:
 
     async def messages(self) -> AsyncGenerator[StatusResponse, None]:
         """All messages, to the end."""
-        self._read = True
+        self._read = self.was_read = True
         try:
             while (message := await self._messages.get()) is not None:
                 if self._messages.qsize() <= FEW:

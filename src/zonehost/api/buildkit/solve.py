@@ -38,6 +38,7 @@ class Solve:
         self._builder = builder
         self._sessions = sessions
         self._others = others
+        self._running: asyncio.Task[object] | None = None
         loop = asyncio.get_running_loop()
         self._order: asyncio.Future[Order] = loop.create_future()
         self._built: asyncio.Future[Built] = loop.create_future()
@@ -50,17 +51,23 @@ class Solve:
         self._order.set_result(order)
         return await asyncio.shield(self._built)
 
+    def cancel(self) -> None:
+        """Give it up."""
+        if self._running is not None:
+            self._running.cancel()
+
     def agree(self, refusal: Status | None) -> None:
         """The client has seen what was built, and wants it; or it does not, or its own part failed."""
         if not self._agreed.done():
             self._agreed.set_result(refusal)
 
-    async def run(self, request: SolveRequest) -> dict[str, str]:
-        """Carry it out; what clients are told of the result.
+    async def run(self, request: SolveRequest, order: Order | None = None) -> dict[str, str]:
+        """Carry it out; what clients are told of the result. `order` is what to build, where that is known already.
 
         Raises:
             Refused: the build failed, or the client does not want it. ZonehostError: it cannot be.
         """
+        self._running = asyncio.current_task()
         try:
             exports = [read_export(index, exporter) for index, exporter in enumerate(request.exporters)]
             if request.source_policy:
@@ -70,10 +77,12 @@ class Solve:
                     raise Unsupported(f"the cache type {entry.type} is not supported")
             if request.frontend or (request.definition is not None and request.definition.definition):
                 imports = request.cache.imports if request.cache is not None else ()
-                self._order.set_result(Order(request.frontend, request.frontend_attrs, imports))
+                order = Order(request.frontend, request.frontend_attrs, imports)
+            if order is not None:
+                self._order.set_result(order)
                 self._agreed.set_result(None)
-            order = await self._ordered()
-            return {} if order is None else await self._carry_out(order, request.session, exports)
+            wanted = await self._ordered()
+            return {} if wanted is None else await self._carry_out(wanted, request.session, exports)
         except (Refused, ZonehostError) as error:
             self._fail(error)
             raise
@@ -95,7 +104,7 @@ class Solve:
             raise Unsupported(f"the frontend {order.frontend or 'of operations (LLB)'} is not supported")
         options = read_options(order.attributes, order.imports)
         client = await self._sessions.find(session)
-        sources = _Sources(client, self._sessions, options, self.progress)
+        sources = _Sources(client, self._sessions, options, order.context, self.progress)
         definition = await sources.definition()
         try:
             contexts = {name: await self._context(sources, order, value) for name, value in options.contexts.items()}
@@ -146,17 +155,27 @@ class Order:
         attributes: Mapping[str, str],
         imports: tuple[CacheEntry, ...] = (),
         inputs: Mapping[str, Definition] | None = None,
+        context: AsyncIterator[bytes] | None = None,
     ) -> None:
         self.frontend = frontend
         self.attributes = attributes
         self.imports = imports
         self.inputs = inputs or {}
+        self.context = context
 
 
 class _Sources:
     """What a build reads of its client's files."""
 
-    def __init__(self, client: Session, sessions: Sessions, options: Options, progress: Progress) -> None:
+    def __init__(
+        self,
+        client: Session,
+        sessions: Sessions,
+        options: Options,
+        sent: AsyncIterator[bytes] | None,
+        progress: Progress,
+    ) -> None:
+        self._sent = sent
         self._client = client
         self._sessions = sessions
         self._options = options
@@ -165,7 +184,7 @@ class _Sources:
     async def definition(self) -> Dockerfile | None:
         """The Dockerfile, and the ignore file: its own, or else the context's; None if an uploaded context has them."""
         name = self._options.filename
-        if self._options.context and self._options.dockerfile_tree is None:
+        if (self._options.context or self._sent is not None) and self._options.dockerfile_tree is None:
             return None
         tree = self._options.dockerfile_tree or "dockerfile"
         with self._progress.internal(f"[internal] load build definition from {name}") as shown:
@@ -179,7 +198,7 @@ class _Sources:
         own = found.get(f"{name}.dockerignore")
         if own is not None:
             return Dockerfile(data, own)
-        return Dockerfile(data, await self._ignored("context") if not self._options.context else b"")
+        return Dockerfile(data, b"" if self._options.context or self._sent else await self._ignored("context"))
 
     async def context(self, definition: Dockerfile | None) -> AsyncIterator[bytes]:
         """The context's archive, without what is ignored."""
@@ -191,6 +210,8 @@ class _Sources:
                 yield piece
 
     async def _archive(self, definition: Dockerfile | None) -> AsyncIterator[bytes]:
+        if self._sent is not None:
+            return self._sent
         if self._options.context.startswith(_UPLOAD):
             return self._client.upload(self._options.context)
         if self._options.context:

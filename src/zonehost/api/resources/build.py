@@ -31,7 +31,7 @@ async def build_image(call: Call) -> web.StreamResponse:
     builder = call.host.builder
     if builder is None:
         raise Unsupported("this host does not build images")
-    tags = _tags(call)
+    tags = tags_of(call)
     prepared = await builder.prepare(_request(call), call.upload())
 
     async def work(tell: Teller) -> None:
@@ -64,7 +64,7 @@ async def list_stale(call: Call) -> web.StreamResponse:
 def _request(call: Call) -> BuildRequest:
     version = call.text("version", "1")
     if version not in ("", "1"):
-        raise Unsupported(f"builder version {version} is not supported: build with DOCKER_BUILDKIT=0")
+        raise InvalidParameter(f"invalid version {version}")
     for name in _REFUSED:
         if call.text(name) not in ("", "0", "false", "default"):
             raise Unsupported(f"the parameter {name} is not supported")
@@ -82,12 +82,13 @@ def _request(call: Call) -> BuildRequest:
         pull=call.flag("pull"),
         network=call.text("networkmode") or "default",
         host_config=_host_config(call),
-        cache_from=tuple(_decode(call, "cachefrom", list[str])),
+        cache_from=tuple(decoded(call, "cachefrom", list[str])),
         client=HeaderClient(logins_of(call)),
     )
 
 
-def _tags(call: Call) -> tuple[str, ...]:
+def tags_of(call: Call) -> tuple[str, ...]:
+    """The names that the image shall have."""
     found = []
     for text in filter(None, call.texts("t")):
         name = parse_reference(text)
@@ -108,17 +109,17 @@ def _host_config(call: Call) -> HostConfig:
         cpuset_mems=call.text("cpusetmems"),
         cgroup_parent=call.text("cgroupparent"),
         shm_size=call.number("shmsize"),
-        ulimits=tuple(_decode(call, "ulimits", list[Ulimit])) or None,
+        ulimits=tuple(decoded(call, "ulimits", list[Ulimit])) or None,
         extra_hosts=tuple(filter(None, call.texts("extrahosts"))) or None,
         security_opt=tuple(filter(None, call.texts("securityopt"))) or None,
     )
 
 
 def _json(call: Call, parameter: str, kind: type[dict[str, T]]) -> list[tuple[str, T]]:
-    return list(_decode(call, parameter, kind).items())
+    return list(decoded(call, parameter, kind).items())
 
 
-def _decode(call: Call, parameter: str, kind: type[T]) -> T:
+def decoded(call: Call, parameter: str, kind: type[T]) -> T:
     """A parameter in JSON, empty where it is missing or null."""
     text = call.text(parameter)
     empty: Any = kind()
@@ -131,7 +132,6 @@ def _decode(call: Call, parameter: str, kind: type[T]) -> T:
 
 
 ROUTES: Final = (
-    Route("POST", "/build", build_image),
     Route("POST", "/build/prune", prune_cache, verb=True),
     Route("GET", "/zonehost/v1/stale", list_stale),
 )

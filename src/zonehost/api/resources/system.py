@@ -21,7 +21,7 @@ from zonehost.engine.system.version import version
 from zonehost.errors import InvalidParameter
 
 _PING: Final = {
-    "Builder-Version": "1",
+    "Builder-Version": "2",
     "Swarm": "inactive",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Pragma": "no-cache",
