@@ -13,6 +13,7 @@ from zonehost.engine.build.run import abandon_builds, run
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.platform import platform_of
+from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.registry.pull import pull as pull_image
 from zonehost.engine.telling import tell_image
 from zonehost.engine.together import together
@@ -35,11 +36,14 @@ class EngineWorkshop:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """See `Workshop.working`."""
-        async with self._host.images.intake():
+        before = self._cached_layers()
+        async with taking_in(self._host):
             try:
                 yield
             finally:
                 await together(*self._removals)
+                # A step that was done anew took the place of another in the cache.
+                self._host.images.leftovers |= before - self._cached_layers()
 
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Logins, tell: Tell) -> Base:
         """See `Workshop.base`."""
@@ -86,6 +90,9 @@ class EngineWorkshop:
         for name in names:
             tell_image(self._host, "tag", made, name.familiar)
         return made.id
+
+    def _cached_layers(self) -> set[str]:
+        return set(self._host.build_cache.layers()) if self._host.build_cache is not None else set()
 
     def _here(self, name: str, platform: Platform) -> Image | None:
         try:
