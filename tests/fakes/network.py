@@ -28,6 +28,7 @@ class MemoryNetworking:
     def __init__(self) -> None:
         self.networks: dict[str, Network] = {}
         self.zones: dict[str, ZonePlugs] = {}
+        self.contested: set[str] = set()
         self._held: dict[str, tuple[PublishedPort, ...]] = {}
         self._subnets = 0
         self._port = 40000
@@ -44,6 +45,9 @@ class MemoryNetworking:
         if ipv6:
             pools.append(Pool(subnet=f"fd09:{self._subnets}::/64", gateway=f"fd09:{self._subnets}::1"))
         return tuple(pools)
+
+    async def is_contested(self, network: Network) -> bool:
+        return network.id in self.contested
 
     async def create(self, network: Network) -> None:
         self.networks[network.id] = network

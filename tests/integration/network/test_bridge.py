@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,14 @@ async def test_pools_avoid_what_the_host_routes_to(world: World, net: KernelNetw
     first = await world.network(net)
     second = await world.network(net)
     assert [n.pools[0].subnet for n in (first, second)] == ["172.20.0.0/16", "172.21.0.0/16"]
+
+
+async def test_a_subnet_is_contested_by_others_and_not_by_its_own_bridge(world: World, net: KernelNetworking) -> None:
+    network = await world.network(net)
+    assert not await net.is_contested(network)
+    subnet = ip_network(network.pools[0].subnet)
+    world.host.run(f"ip addr add {subnet[500]}/24 dev lo")
+    assert await net.is_contested(network)
 
 
 async def test_two_daemons_that_choose_at_once_choose_differently(

@@ -84,6 +84,18 @@ async def test_a_lease_of_a_zone_that_lives_is_not_given_again(world: World) -> 
         assert len(addresses) == 2
 
 
+@pytest.mark.parametrize("in_use", [False, True])
+async def test_the_bridge_gives_way_unless_a_zone_that_lives_is_on_it(world: World, in_use: bool) -> None:
+    if in_use:
+        await run(world, "sleep")
+    before = world.host.networks.find("bridge")
+    world.networking.contested.add(before.id)
+    async with successor(world) as (later, _):
+        after = later.host.networks.find("bridge")
+        assert after.id == before.id
+        assert (after.pools == before.pools) is in_use
+
+
 async def test_an_end_while_nobody_watched_is_told_with_its_code_and_time(world: World) -> None:
     container = await run(world, "sleep")
     started = record_of(world, container).state.started_at

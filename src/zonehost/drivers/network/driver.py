@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from zonehost.domain.host_config import PortBinding
-from zonehost.domain.ipam import DEFAULT_BASES, Base, with_gateway
+from zonehost.domain.ipam import DEFAULT_BASES, Base, overlap, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, flows, forwarding, plan, publishing, rules
 from zonehost.drivers.network.answering import Answering
@@ -90,6 +90,11 @@ class KernelNetworking:
             own = plan.own_base6(self._names, forwarding.machine_id())
             chosen.append(self._subnets.choose(self._settings.bases6 or (own,), busy))
         return tuple(with_gateway(Pool(subnet=str(subnet))) for subnet in chosen)
+
+    async def is_contested(self, network: Network) -> bool:
+        """Whether another link's subnets overlap."""
+        others = await self._in_thread(self._wiring.busy_subnets, plan.bridge_name(self._names, network))
+        return any(overlap(ours, other) for ours in plan.subnets(network) for other in others)
 
     def check(self, network: Network) -> None:
         """Whether the driver and the options are known."""

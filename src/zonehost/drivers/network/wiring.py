@@ -82,11 +82,14 @@ class Wiring:
                 raise InvalidParameter(f"the interface {parent.base or parent.name} does not exist")
             self._channel.do(request, rt.name_owner(parent.name, parent.alias))
 
-    def busy_subnets(self) -> list[rt.Subnet]:
-        """What this host has addresses in or routes to; the default routes are no claim."""
+    def busy_subnets(self, besides: str = "") -> list[rt.Subnet]:
+        """What this host has addresses in or routes to, by other links than `besides`; default routes are no claim."""
         with _kernel("routes"):
-            addresses = [interface.network for _, interface in rt.addresses(self._channel)]
-            return [*addresses, *(r.destination for r in rt.routes(self._channel) if r.destination.prefixlen)]
+            link = rt.link_named(self._channel, besides) if besides else None
+            own = link.index if link else 0
+            addresses = [interface.network for index, interface in rt.addresses(self._channel) if index != own]
+            routes = [r for r in rt.routes(self._channel) if r.destination.prefixlen and r.index != own]
+            return [*addresses, *(route.destination for route in routes)]
 
     def ours(self) -> list[rt.Link]:
         """Every link on the host that belongs to this instance, by name or by alias."""

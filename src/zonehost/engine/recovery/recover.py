@@ -48,7 +48,7 @@ async def recover(host: Host, *, start_again: bool = True) -> Recovered:
     report.corrupt = len(loaded.corrupt)
     survey = await host.runtime.survey()
     adopt(host, survey, report)
-    await ensure_predefined(host)
+    await ensure_predefined(host, {running.zone for running in survey.running})
     await sweep_kernel(host, survey, report)
     await _restore_networks(host, survey)
     gate = asyncio.Semaphore(_AT_ONCE)
