@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.integration.rig import Daemon, Failed, daemon_with_busybox
+from tests.integration.wire import Wire
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,31 @@ def test_volumes_of_an_image_are_private_and_the_image_may_go(daemon: Daemon) ->
     assert daemon.docker("run", "--rm", "-v", "v2:/db", "busybox", "cat", "/db/table") == "rows"
     with pytest.raises(Failed, match="not IMAGE:/path"):
         daemon.docker("volume", "create", "-o", "from-image=busybox", "v3")
+
+
+def test_volumes_share_what_they_have_of_an_image(daemon: Daemon) -> None:
+    make = "mkdir -p /db/inner; head -c 60000000 /dev/urandom > /db/inner/table; echo one > /db/changed"
+    daemon.docker("run", "--name", "maker", "busybox", "sh", "-c", make)
+    daemon.docker("commit", "maker", "database")
+    daemon.docker("rm", "maker")
+    daemon.docker("run", "--name", "maker", "database", "sh", "-c", "echo two > /db/changed; sync")
+    daemon.docker("commit", "maker", "database")
+    looked = daemon.docker("run", "--rm", "database", "sh", "-c", "cat /db/inner/table /db/changed | sha256sum")
+    before = used(daemon)
+    daemon.docker("volume", "create", "-o", "from-image=database:/db", "v1")
+    look = ("database", "sh", "-c", "cat /db/inner/table /db/changed | sha256sum; sync")
+    assert daemon.docker("run", "--rm", "-v", "v1:/db", *look) == looked
+    assert daemon.docker("run", "--rm", "-v", "v2:/db", *look) == looked
+    assert used(daemon) - before < 5_000_000
+    daemon.docker("run", "--rm", "-v", "v2:/db", "busybox", "sh", "-c", "echo mine > /db/inner/table")
+    assert daemon.docker("run", "--rm", "-v", "v1:/db", *look) == looked
+    daemon.docker("rm", "maker")
+    daemon.docker("rmi", "database")
+
+
+def used(daemon: Daemon) -> int:
+    """Bytes of the pool; what zones wrote is in it when they have called sync."""
+    return int(json.loads(Wire(daemon.endpoint).raw("GET", "/zonehost/v1/pool").body)["Used"])
 
 
 def test_a_running_zone_is_cloned_with_its_volumes(daemon: Daemon) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from tests.integration.certificates import certificate
 from tests.integration.inventory import datasets
 from tests.integration.rig import COMMAND, Daemon, Failed
+from tests.integration.wire import Wire
 
 POOL = ("--pool-size", str(512 << 20))
 FILES = """
@@ -289,3 +291,18 @@ def test_shipping_over_tls_asks_both_sides_for_certificates(
     assert shipped.startswith("copy@sent-")
     there.docker("start", "copy")
     assert sh(there, "copy", "cat /data/file /root/file") == "one\nrooted"
+
+
+def test_the_api_takes_a_plain_body_and_tells_its_progress(pair: tuple[Daemon, Daemon]) -> None:
+    here, there = pair
+    serve(here)
+    stream = send(here, "data")
+    connection = http.client.HTTPConnection("localhost", timeout=60)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(there.endpoint))
+    connection.request("POST", "/zonehost/v1/receive?progress=1&name=one", stream)
+    lines = [json.loads(line) for line in connection.getresponse()]
+    assert lines[-2:] == [{"received": len(stream)}, {"Name": "one", "Snapshot": lines[-1]["Snapshot"]}]
+    answered = Wire(here.endpoint).raw("POST", "/zonehost/v1/send?source=data")
+    assert answered.status == 200 and answered.body.startswith(b"zonehost-stream")
+    assert receive(there, answered.body, "two").startswith("two@")

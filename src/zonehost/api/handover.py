@@ -49,12 +49,15 @@ class Pipe:
     def __init__(self) -> None:
         read, write = os.pipe2(os.O_CLOEXEC)
         self.read, self.write = DescriptorStream(read), DescriptorStream(write)
+        self.passed = 0
+        """Bytes that `fill` has written."""
 
     async def fill(self, chunks: AsyncIterator[bytes]) -> None:
         """Write what comes, and close the end: also when no more comes because the client has gone."""
         try:
             async for chunk in chunks:
                 await self.write.write(chunk)
+                self.passed += len(chunk)
         except ConnectionError:
             return  # what is missing at the end tells the reader; or it reads no more, and says why
         finally:

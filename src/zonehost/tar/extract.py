@@ -30,6 +30,10 @@ MakeRoom = Callable[[int, bytes, bytes, bool, Entry], None]
 the member that takes its place."""
 
 
+Fill = Callable[[int], bool]
+"""Puts the content into a new, empty file by itself; whether it could."""
+
+
 class Extractor:
     """Puts members below a directory.
 
@@ -43,8 +47,10 @@ class Extractor:
         self._owner = owner
         self._folders: dict[bytes, Entry] = {}
 
-    def put(self, name: bytes, member: Entry, content: Iterable[memoryview]) -> bytes:
+    def put(self, name: bytes, member: Entry, content: Iterable[memoryview], fill: Fill | None = None) -> bytes:
         """Write a member under `name`, as `entry.relative` gives names; its real path, links on the way resolved.
+
+        The content of a regular file is written only if `fill` did not put it there.
 
         Raises:
             InvalidParameter: it cannot be, such as a file below a file.
@@ -59,10 +65,10 @@ class Extractor:
         holder, where, base = self._tree.parent(name)
         real = b"%s/%s" % (where, base) if where else base
         try:
-            self._create(holder, base, real, name, member, content)
+            self._create(holder, base, real, name, member, content, fill)
         except FileExistsError:
             self.clear(name, member)
-            self._create(self._tree.parent(name)[0], base, real, name, member, content)
+            self._create(self._tree.parent(name)[0], base, real, name, member, content, fill)
         return real
 
     def clear(self, name: bytes, member: Entry) -> None:
@@ -104,11 +110,18 @@ class Extractor:
         self._folders.clear()
 
     def _create(
-        self, holder: int, base: bytes, real: bytes, name: bytes, member: Entry, content: Iterable[memoryview]
+        self,
+        holder: int,
+        base: bytes,
+        real: bytes,
+        name: bytes,
+        member: Entry,
+        content: Iterable[memoryview],
+        fill: Fill | None,
     ) -> None:
         kind = member.kind
         if kind == entry.REGULAR:
-            self._regular(holder, base, member, content)
+            self._regular(holder, base, member, content, fill)
         elif kind == entry.DIRECTORY:
             self._directory(holder, base, real, member)
         elif kind == entry.HARD_LINK:
@@ -122,10 +135,14 @@ class Extractor:
             os.mknod(base, member.mode | _NODES[kind], os.makedev(*member.device), dir_fd=holder)
             self._complete_node(holder, base, member)
 
-    def _regular(self, holder: int, base: bytes, member: Entry, content: Iterable[memoryview]) -> None:
+    def _regular(
+        self, holder: int, base: bytes, member: Entry, content: Iterable[memoryview], fill: Fill | None
+    ) -> None:
         fd = os.open(base, _NEW_FILE, member.mode, dir_fd=holder)
         try:
-            if member.extents is None:
+            if fill is not None and fill(fd):
+                pass
+            elif member.extents is None:
                 for piece in content:
                     write(fd, piece)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from zonehost.api import answers
 from zonehost.api.call import Call
-from zonehost.api.delivery import deliver_bytes
+from zonehost.api.delivery import deliver, deliver_bytes, json_line
 from zonehost.api.errors import status_of
 from zonehost.api.handover import Pipe, take_connection, wants_connection
 from zonehost.api.hijack import Done
@@ -26,6 +27,8 @@ from zonehost.linux.byte_stream import DescriptorStream
 
 _log = logging.getLogger(__name__)
 _STREAM: Final = "application/vnd.zonehost.stream"
+_EACH: Final = 0.5
+"""Seconds between two lines of progress."""
 
 
 async def send_stream(call: Call) -> web.StreamResponse:
@@ -72,11 +75,29 @@ async def receive_stream(call: Call) -> web.StreamResponse:
     pipe = Pipe()
     filling = asyncio.create_task(pipe.fill(call.upload()))
     try:
+        if call.flag("progress"):
+            return await deliver(call.request, answers.JSON, _lines(call, pipe), json_line)
         return answers.document(_shape(await receive(call.host, pipe.read, call.text("name"))), 201)
     finally:
         pipe.read.close()
         filling.cancel()
         await asyncio.wait([filling])
+
+
+async def _lines(call: Call, pipe: Pipe) -> AsyncGenerator[dict[str, Any]]:
+    """How many bytes have come, now and then, and in the end what became of them."""
+    work = asyncio.create_task(receive(call.host, pipe.read, call.text("name")))
+    try:
+        while not (await asyncio.wait([work], timeout=_EACH))[0]:
+            yield {"received": pipe.passed}
+        yield {"received": pipe.passed}
+        try:
+            yield _shape(work.result())
+        except ZonehostError as error:
+            yield {"error": str(error)}
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
 
 
 async def _told(call: Call, stream: DescriptorStream) -> bytes:

@@ -84,7 +84,8 @@ def populate(arguments: Any, fds: list[int]) -> None:
     """Fill an empty directory of the host from the image."""
     work = msgspec.convert(arguments, Work)
     os.umask(0)
-    copy_up.populate(view.image(work.tree, work.stage), work.path, work.destination)
+    image = view.image(work.tree, work.stage)
+    copy_up.populate(image, work.path, work.destination, work.tree.root.layers)
 
 
 @answering
