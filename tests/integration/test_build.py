@@ -113,6 +113,25 @@ def test_the_language(daemon: Daemon, context: Path) -> None:
         assert part in config
 
 
+def test_mounts_that_a_command_may_write_to(daemon: Daemon, context: Path) -> None:
+    dockerfile = (
+        "FROM busybox AS low\nRUN mkdir /seed && echo seed > /seed/f && chown 7 /seed/f\nFROM busybox\n"
+        "RUN --mount=source=src,target=/m,rw echo more >> /m/main.txt && cat /m/main.txt && echo new > /m/deep/new\n"
+        "RUN --mount=from=low,source=/seed/f,target=/one,rw echo written > /one && cat /one && stat -c owner=%u /one\n"
+        "RUN --mount=source=src,target=/m ls /m/deep /one 2>&1; cat /m/main.txt\n"
+        "RUN --mount=type=cache,from=low,source=/seed,target=/c,id=seeded echo again >> /c/f && cat /c/f\n"
+        "RUN --mount=type=cache,from=low,source=/seed,target=/c,id=seeded echo third >> /c/f && cat /c/f\n"
+    )
+    lines = built(daemon, context, dockerfile, "--no-cache").splitlines()
+    said = [line for line in lines if not line.startswith(("Step", " ---", "Remov", "Succ"))]
+    shown = [line for line in said if line and not line.startswith(("DEPRECATED", "Sending"))]
+    assert shown == [
+        "main", "more", "written", "owner=7",
+        "ls: /one: No such file or directory", "/m/deep:", "a.txt", "main",
+        "seed", "again", "seed", "again", "third",
+    ]  # fmt: skip
+
+
 def test_triggers_run_in_the_next_build(daemon: Daemon, context: Path) -> None:
     built(daemon, context, "FROM busybox\nONBUILD COPY src/main.txt /triggered", "-t", "parent")
     output = built(daemon, context, "FROM parent\n", "-t", "child")

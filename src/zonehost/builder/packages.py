@@ -33,7 +33,7 @@ for pip in pip3 pip; do
 done
 if have npm; then
     npm outdated --global --parseable 2>/dev/null |
-        sed -n 's/^[^:]*:\(.*\)@\([^:@]*\):\(.*\)@\([^:@]*\):.*/{_MARK} npm \1 \4 \2/p'
+        sed -n 's/^[^:]*:[^:]*:\([^:]*\)@\([^:@]*\):[^:]*@\([^:@]*\):.*/{_MARK} npm \1 \2 \3/p'
 fi
 true
 """

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from zonehost.builder.configure import absolute
 from zonehost.domain.blueprint import BindMount
 from zonehost.domain.image_config import ImageConfig
-from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.errors import InvalidParameter
 from zonehost.ports.build_cache import CachedStep
-from zonehost.ports.build_files import Selection
+from zonehost.ports.build_files import Placement, Selection
 from zonehost.ports.workshop import Base, TreeMount
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AsyncExitStack
 
     from zonehost.builder.ledger import Ledger
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from zonehost.ports.build_listener import Voice
     from zonehost.ports.builder import NamedContext
 
+_COPY = "/copy"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mounts:
     """A RUN's mounts: what can be said of them before it runs. `digests` are of what bind mounts show."""
 
@@ -37,7 +39,10 @@ class Mounts:
     trees: tuple[TreeMount, ...]
     context: tuple[tuple[str, str], ...]
     """Of the context: a path in it, and its destination."""
-    caches: tuple[RunMount, ...]
+    copies: tuple[tuple[Selection, str], ...]
+    """What is mounted as a copy of its own, which may be written to, and its destination."""
+    caches: tuple[tuple[RunMount, Selection | None], ...]
+    """Caches, and what a new one begins with."""
     tmpfs: dict[str, str]
     lent: tuple[RunMount, ...]
 
@@ -112,20 +117,17 @@ class Resolver:
         digests: list[str] = []
         trees: list[TreeMount] = []
         context: list[tuple[str, str]] = []
-        caches: list[RunMount] = []
+        copies: list[tuple[Selection, str]] = []
+        caches: list[tuple[RunMount, Selection | None]] = []
         tmpfs: dict[str, str] = {}
         lent: list[RunMount] = []
         for mount in step.mounts:
             target = absolute(mount.target, step.workdir)
             if mount.type == "tmpfs":
                 tmpfs[target] = f"size={mount.size}" if mount.size else ""
-            elif mount.type == "cache":
-                if mount.origin:
-                    raise Unsupported("RUN --mount=type=cache,from= is not supported")
-                caches.append(mount)
-            elif mount.type == "bind":
-                if not mount.readonly:
-                    raise Unsupported("RUN --mount=type=bind,rw is not supported: copy what is to be written")
+            elif mount.type == "cache" and not mount.origin:
+                caches.append((mount, None))
+            elif mount.type in ("bind", "cache"):
                 layers = await self.layers_of(mount.origin, state.platform) if mount.origin else None
                 source = absolute(mount.source, "/")
                 selection = Selection(
@@ -134,13 +136,25 @@ class Resolver:
                     ignore=self._plan.ignore if layers is None else (),
                 )
                 digests.append(await self._work.files.digest(self._build, selection))
-                if layers is None:
+                if mount.type == "cache":
+                    caches.append((mount, selection))
+                elif not mount.readonly:
+                    copies.append((selection, target))
+                elif layers is None:
                     context.append((source, target))
                 else:
                     trees.append(TreeMount(layers=layers, destination=target, subpath=source.strip("/")))
             else:
                 lent.append(mount)
-        return Mounts(tuple(digests), tuple(trees), tuple(context), tuple(caches), tmpfs, tuple(lent))
+        return Mounts(
+            digests=tuple(digests),
+            trees=tuple(trees),
+            context=tuple(context),
+            copies=tuple(copies),
+            caches=tuple(caches),
+            tmpfs=tmpfs,
+            lent=tuple(lent),
+        )
 
     async def folders(self, mounts: Mounts, stack: AsyncExitStack) -> list[BindMount]:
         """Host folders for the mounts, each cache folder locked or private as it asks, until `stack` is closed."""
@@ -148,14 +162,23 @@ class Resolver:
         for source, target in mounts.context:
             path = await self._work.files.context_path(self._build, self._plan.ignore, source)
             binds.append(BindMount(source=path, destination=target, readonly=True))
-        for mount in mounts.caches:
+        for selection, target in mounts.copies:
+            path = await self._work.files.lay_out(self._build, self._copied(selection, _COPY))
+            binds.append(BindMount(source=path + _COPY, destination=target))
+        for mount, beginning in mounts.caches:
             name = mount.id or mount.target
+            if beginning is not None:
+                # As in BuildKit: what a cache begins with is a part of its identity.
+                name = f"{name}\0{await self._work.files.digest(self._build, beginning)}"
             if mount.sharing == "private":
                 name = await self._private(name, stack)
             elif mount.sharing == "locked":
                 await stack.enter_async_context(self._work.folder_lock(name))
             mode = 0o755 if mount.mode is None else mount.mode
-            folder = await self._work.files.cache_folder(name, mode, mount.uid or 0, mount.gid or 0)
+            archive = None if beginning is None else self._copied(beginning, "/")
+            folder = await self._work.files.cache_folder(
+                self._build, name, mode, mount.uid or 0, mount.gid or 0, archive
+            )
             binds.append(BindMount(source=folder, destination=mount.target, readonly=mount.readonly))
         return binds
 
@@ -165,6 +188,10 @@ class Resolver:
             return []
         path = await self._work.files.write(self._build, step.script.text.encode(), 0o755)
         return [BindMount(source=path, destination=step.args[0], readonly=True)]
+
+    def _copied(self, selection: Selection, destination: str) -> AsyncIterator[bytes]:
+        placement = Placement(base=(), destination=destination, link=True)
+        return self._work.files.copy(self._build, selection, placement)
 
     async def _private(self, name: str, stack: AsyncExitStack) -> str:
         number = 0

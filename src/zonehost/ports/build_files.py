@@ -125,8 +125,16 @@ class BuildFiles(Protocol):
             InvalidParameter: nothing is there.
         """
 
-    async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
-        """The host path of a folder that outlives builds, made empty with this mode and owner if it is not there."""
+    async def lay_out(self, build: str, archive: AsyncIterator[bytes]) -> str:
+        """The host path of a folder with what is in the archive, which goes with the build."""
+
+    async def cache_folder(
+        self, build: str, name: str, mode: int, uid: int, gid: int, beginning: AsyncIterator[bytes] | None = None
+    ) -> str:
+        """The host path of a folder that outlives builds, made with this mode and owner if it is not there.
+
+        A new one is empty, or begins with what is in an archive.
+        """
 
     async def discard(self, build: str) -> None:
         """Remove all that belongs to the build. Idempotent."""

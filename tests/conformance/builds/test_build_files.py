@@ -303,7 +303,7 @@ async def test_small_files_are_read_and_contexts_go(bench: Bench) -> None:
     assert await bench.files.read("b", "nope") is None
     place = await bench.files.context_path("b", ("src",), "/")
     assert sorted(path.name for path in Path(place).iterdir()) == ["a.txt", "b.md", "ln", "no"]
-    cache = await bench.files.cache_folder("id", 0o750, 5, 6)
+    cache = await bench.files.cache_folder("b", "id", 0o750, 5, 6)
     assert await bench.files.survey() == {"b"}
     await bench.files.discard("b")
     await bench.files.discard("b")
@@ -354,3 +354,33 @@ async def test_a_layer_may_come_twice_in_a_stack(bench: Bench) -> None:
     twice = Selection(trees=bench.pool.stack((one, other, one)), paths=("/",))
     layer = await bench.pool.unpack(bench.files.copy("b", twice, Placement(base=(), destination="/t/")))
     assert files_of(tree(Path(bench.pool.path(layer.diff_id)))) == {"t/same": "1", "t/kept": "x"}
+
+
+async def test_an_archive_laid_out_goes_with_the_build_and_a_cache_that_begins_with_one_stays(bench: Bench) -> None:
+    await received(bench)
+    data = archive(folder("d", 0o750, 7), file("d/f", b"content", 0o640, 7), link("d/l", "f"))
+    place = Path(await bench.files.lay_out("b", once(data)))
+    assert (place / "d/f").read_bytes() == b"content"
+    assert ((place / "d/f").stat().st_uid, (place / "d").stat().st_mode & 0o7777) == (7, 0o750)
+    assert (place / "d/l").readlink() == Path("f")
+    cache = Path(await bench.files.cache_folder("b", "id", 0o700, 5, 6, once(data)))
+    assert (cache / "d/f").read_bytes() == b"content"
+    assert (cache.stat().st_uid, cache.stat().st_mode & 0o7777) == (5, 0o700)
+    (cache / "d/f").unlink()
+    again = await bench.files.cache_folder("b", "id", 0o700, 5, 6, once(data))
+    assert (again, list((cache / "d").iterdir())) == (str(cache), [cache / "d/l"])
+    await bench.files.discard("b")
+    assert cache.exists()
+    assert not place.exists()
+
+
+async def test_secrets_and_sockets_are_in_memory_and_go_with_the_build(bench: Bench, tmp_path: Path) -> None:
+    await received(bench)
+    path = Path(await bench.files.conceal("b", b"secret", 0o440, 5, 6))
+    assert path.is_relative_to(tmp_path / "memory")
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777, path.stat().st_uid) == (b"secret", 0o440, 5)
+    place = Path(await bench.files.socket("b"))
+    assert not place.exists()
+    assert place.parent.stat().st_mode & 0o777 == 0o700
+    await bench.files.discard("b")
+    assert not path.parent.exists()

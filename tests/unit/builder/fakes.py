@@ -150,8 +150,14 @@ class FakeFiles:
     async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
         return f"/context{path}"
 
-    async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
-        return f"/cache/{name}"
+    async def lay_out(self, build: str, archive: AsyncIterator[bytes]) -> str:
+        self.written.append(b"".join([piece async for piece in archive]))
+        return f"/laid-out/{len(self.written)}"
+
+    async def cache_folder(
+        self, build: str, name: str, mode: int, uid: int, gid: int, beginning: AsyncIterator[bytes] | None = None
+    ) -> str:
+        return f"/cache/{name}" if beginning is None else f"/cache/begun-{name.partition(chr(0))[0]}"
 
     async def discard(self, build: str) -> None:
         self.left.discard(build)

@@ -122,13 +122,26 @@ class BuildFolder:
         finally:
             os.close(found)
 
-    async def cache_folder(self, name: str, mode: int, uid: int, gid: int) -> str:
+    async def lay_out(self, build: str, archive: AsyncIterator[bytes]) -> str:
+        """See `BuildFiles.lay_out`."""
+        path = self._new_file(build)
+        await jobs.run(self._forks, f"{_JOBS}:extract", path, archive=archive)
+        return path
+
+    async def cache_folder(
+        self, build: str, name: str, mode: int, uid: int, gid: int, beginning: AsyncIterator[bytes] | None = None
+    ) -> str:
         """See `BuildFiles.cache_folder`."""
         path = Path(self._root, _CACHES, hashlib.sha256(f"{name}\0{uid}:{gid}".encode()).hexdigest()[:32])
+        if path.exists():
+            return str(path)
+        made = Path(await self.lay_out(build, beginning) if beginning is not None else self._new_file(build))
+        made.mkdir(exist_ok=True)
+        made.chmod(mode)
+        os.chown(made, uid, gid)
+        path.parent.mkdir(exist_ok=True)
         if not path.exists():
-            path.mkdir(parents=True)
-            path.chmod(mode)
-            os.chown(path, uid, gid)
+            made.rename(path)
         return str(path)
 
     async def discard(self, build: str) -> None:

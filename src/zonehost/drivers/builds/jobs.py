@@ -24,8 +24,9 @@ from zonehost.ports.build_files import Placement, Selection
 from zonehost.tar import entry
 from zonehost.tar.entry import Entry, relative
 from zonehost.tar.extract import Extractor, write
-from zonehost.tar.reader import Bounds
+from zonehost.tar.reader import Bounds, Reader
 from zonehost.tar.scan import Found, reading
+from zonehost.tar.source import Source as Stream
 from zonehost.tar.tree import Tree
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -103,6 +104,22 @@ def unpack(arguments: Any, fds: list[int]) -> None:
     extractor = Extractor(tree, _occupied, (0, 0))
     for item in _context(work.folder, PatternList(work.selection.ignore)).walk(b""):
         extractor.put(relative(item.member.name), item.member, item.content())
+    extractor.finish()
+    tree.close()
+    os.close(root)
+
+
+@answering
+def extract(folder: Any, fds: list[int]) -> None:
+    """An archive as a new folder."""
+    os.umask(0)
+    Path(folder).mkdir(mode=0o755, parents=True)
+    root = os.open(folder, _FOLDER)
+    tree = Tree(root)
+    extractor = Extractor(tree, _occupied)
+    reader = Reader(Stream(chunks(fds[0])), Bounds())
+    for member in reader:
+        extractor.put(relative(member.name), member, reader.content())
     extractor.finish()
     tree.close()
     os.close(root)
