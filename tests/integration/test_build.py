@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import io
 import os
+import shutil
 import socket
 import subprocess
 import tarfile
@@ -111,6 +114,25 @@ def test_the_language(daemon: Daemon, context: Path) -> None:
     config = daemon.docker("inspect", "--format", "{{json .Config}}", "language")
     for part in ('"80/tcp"', '"443/udp"', '"/data"', '"SIGUSR1"', '"of":"this"', '"User":"7"', "/extra:"):
         assert part in config
+
+
+def test_contexts_at_an_address(daemon: Daemon, context: Path, tmp_path: Path) -> None:
+    (context / "Dockerfile").write_text("FROM busybox\nCOPY src/main.txt /\nRUN cat /main.txt\n")
+    (context / "Other").write_text("FROM busybox\nRUN echo alone\n")
+    subprocess.run(["tar", "-C", str(context), "-czf", str(tmp_path / "context.tar.gz"), "."], check=True, timeout=60)
+    shutil.copy(context / "Other", tmp_path / "plain")
+    served = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            assert "\nmain\n" in daemon.docker("build", "--no-cache", f"{address}/context.tar.gz")
+            assert "\nalone\n" in daemon.docker("build", "-f", "Other", "--no-cache", f"{address}/context.tar.gz")
+            assert "\nalone\n" in daemon.docker("build", "--no-cache", f"{address}/plain")
+            assert "404" in daemon.run("build", f"{address}/absent").err
+            assert "git repository" in daemon.run("build", f"{address}/x.git").err
+        finally:
+            server.shutdown()
 
 
 def test_mounts_that_a_command_may_write_to(daemon: Daemon, context: Path) -> None:
@@ -254,6 +276,14 @@ def test_what_a_command_spoke_to_is_known(daemon: Daemon, context: Path) -> None
     assert f"it asked outside ({gateway}:{port}), and no age is too old" in output
     output = built(daemon, context, dockerfile, "--build-arg", "ZONEHOST_FRESH=0s")
     assert "---> Not using cache: made" in output
+
+
+def test_an_image_of_this_host_needs_no_registry(daemon: Daemon, context: Path) -> None:
+    daemon.docker("tag", "busybox", "127.0.0.1:1/here:1")
+    built(daemon, context, "FROM 127.0.0.1:1/here:1\nRUN true\n", "--pull")
+    missing = build(daemon, context, "FROM 127.0.0.1:1/not-here:1\n", "--pull")
+    assert missing.status == 1
+    assert "127.0.0.1:1" in missing.err
 
 
 def test_the_cache_can_be_pruned(daemon: Daemon, context: Path) -> None:

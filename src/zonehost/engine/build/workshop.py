@@ -17,7 +17,7 @@ from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.registry.pull import pull as pull_image
 from zonehost.engine.telling import tell_image
 from zonehost.engine.together import together
-from zonehost.errors import InvalidParameter, NotFound, SystemFailure
+from zonehost.errors import InvalidParameter, NotFound, SystemFailure, Unavailable
 from zonehost.ports.build_files import BuildFiles
 from zonehost.ports.connections import Connections
 from zonehost.ports.registry import Repository
@@ -47,11 +47,18 @@ class EngineWorkshop:
 
     async def base(self, name: str, platform: Platform, *, pull: bool, logins: Logins, tell: Tell) -> Base:
         """See `Workshop.base`."""
-        if not pull and (found := self._here(name, platform)) is not None:
-            return self._base(found, name)
+        here = self._here(name, platform)
+        found = self._base(here, name) if here is not None else None
+        if found is not None and not pull:
+            return found
         reference = parse_reference(name)
         login = await logins(reference.domain)
-        pulled = await pull_image(self._host, reference, login=login, platform=platform, tell=tell)
+        try:
+            pulled = await pull_image(self._host, reference, login=login, platform=platform, tell=tell)
+        except (NotFound, Unavailable):
+            if found is None or found.digest:
+                raise
+            return found  # made on this host: a registry need not have it
         return self._base(pulled, name)
 
     def find(self, name: str) -> Base:
