@@ -92,11 +92,11 @@ def _folders(daemon: Daemon) -> list[Path]:
 
 
 def _memory(process: Path) -> int:
-    """The proportional set size in KiB."""
+    """Its anonymous memory in KiB: what it has for itself, whoever else maps the same files."""
     for line in (process / "smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith("Anonymous:"):
             return int(line.split()[1])
-    raise AssertionError("smaps_rollup has no Pss")
+    raise AssertionError("smaps_rollup has no Anonymous")
 
 
 def _firewall(daemon: Daemon) -> int:
