@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import io
@@ -15,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import docker
+import docker.errors
 import pytest
 
 from tests.integration.inventory import storage_roots
@@ -126,11 +129,20 @@ def test_contexts_at_an_address(daemon: Daemon, context: Path, tmp_path: Path) -
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             address = f"http://127.0.0.1:{server.server_port}"
-            assert "\nmain\n" in daemon.docker("build", "--no-cache", f"{address}/context.tar.gz")
-            assert "\nalone\n" in daemon.docker("build", "-f", "Other", "--no-cache", f"{address}/context.tar.gz")
-            assert "\nalone\n" in daemon.docker("build", "--no-cache", f"{address}/plain")
-            assert "404" in daemon.run("build", f"{address}/absent").err
-            assert "git repository" in daemon.run("build", f"{address}/x.git").err
+            # The command fetches contexts itself; the SDK lets the daemon do it.
+            with contextlib.closing(docker.DockerClient(base_url=f"unix://{daemon.endpoint}")) as sdk:
+
+                def said(path: str, **options: str) -> str:
+                    _, messages = sdk.images.build(path=f"{address}/{path}", nocache=True, **options)
+                    return "".join(message.get("stream", "") for message in messages)
+
+                assert "\nmain\n" in said("context.tar.gz")
+                assert "\nalone\n" in said("context.tar.gz", dockerfile="Other")
+                assert "\nalone\n" in said("plain")
+                with pytest.raises(docker.errors.APIError, match="404"):
+                    said("absent")
+                with pytest.raises(docker.errors.APIError, match="git repository"):
+                    said("x.git")
         finally:
             server.shutdown()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import io
 import json
 import os
@@ -9,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -257,6 +260,27 @@ def test_contexts_that_come_otherwise(buildx: Buildx) -> None:
     assert done.status == 0, done.err
     assert done.err.count(" of the tree") == 2
     assert " ignored" not in done.err
+    assert nothing_is_left(buildx.daemon)
+
+
+def test_a_context_at_an_address(buildx: Buildx) -> None:
+    (buildx.folder / "file").write_text("content\n")
+    buildx.write("FROM busybox\nCOPY file /\nRUN cat /file\n")
+    served = buildx.folder.parent / "served"
+    served.mkdir()
+    archive = ["tar", "-C", str(buildx.folder), "-cJf", str(served / "c.tar.xz"), "."]
+    subprocess.run(archive, check=True, timeout=SECONDS)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            done = buildx("buildx", "build", "--progress", "plain", f"{address}/c.tar.xz")
+            assert done.status == 0, done.err
+            assert " content\n" in done.err
+            assert "git repository" in buildx("buildx", "build", f"{address}/c.git").err
+        finally:
+            server.shutdown()
     assert nothing_is_left(buildx.daemon)
 
 

@@ -16,6 +16,7 @@ from zonehost.builder.ledger import Ledger
 from zonehost.builder.parse import parse
 from zonehost.builder.perform import Performer
 from zonehost.builder.plan import Plan, draw_plan
+from zonehost.builder.remote import receive_remote
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.result import image_config, image_id
 from zonehost.builder.stage import StageBuilder
@@ -67,7 +68,11 @@ class ImageBuilder:
         build = new_id()
         files = self._work.files
         try:
-            await files.receive(build, context)
+            digest = ""
+            if request.remote:
+                digest = await receive_remote(self._work, build, request.remote, request.dockerfile)
+            else:
+                await files.receive(build, context)
             failpoint("build.received")
             definition = request.definition or await self._definition(build, request.dockerfile)
             if not definition.dockerfile.strip():
@@ -85,7 +90,10 @@ class ImageBuilder:
         except BaseException:
             await files.discard(build)
             raise
-        return Build(build, plan, self._work)
+        made = Build(build, plan, self._work)
+        if digest:
+            made.came_from(request.remote, digest)
+        return made
 
     async def _definition(self, build: str, dockerfile: str) -> Definition:
         """The Dockerfile in the context, with its own ignore file, or else the context's."""
@@ -109,6 +117,10 @@ class Build:
         self._ledger = Ledger()
         self._stages: dict[int, asyncio.Task[StageState]] = {}
         self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
+
+    def came_from(self, url: str, digest: str) -> None:
+        """Note where the context is from."""
+        self._ledger.url(url, digest)
 
     @asynccontextmanager
     async def building(self, listener: Listener) -> AsyncIterator[Result]:

@@ -118,6 +118,9 @@ class BuildFiles(Protocol):
             InvalidParameter: the address cannot be. Unavailable: the server does not give it.
         """
 
+    def as_context(self, file: str, dockerfile: str) -> AsyncIterator[bytes]:
+        """A fetched file as the archive of a context: an archive as it is, another file as one of this name in it."""
+
     async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
         """The host path of what `path` leads to in the context, unpacked; links do not lead out of it.
 

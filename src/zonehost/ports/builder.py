@@ -48,13 +48,15 @@ class Definition:
 class BuildRequest:
     """What a client asks for.
 
-    `definition` is None where the Dockerfile is in the context, under the name `dockerfile`. `host_config` holds what
+    `definition` is None where the Dockerfile is in the context, under the name `dockerfile`. `remote` is the address of
+    the context, empty where the client sends it. `host_config` holds what
     RUN steps get: limits, ulimits, shm size, extra hosts; `network` is Docker's network mode. `uncached` names stages
     that shall be done anew. `contexts` are further trees, by the names under which FROM and --from know them.
     """
 
     dockerfile: str = "Dockerfile"
     definition: Definition | None = None
+    remote: str = ""
     target: str = ""
     platform: str = ""
     arguments: dict[str, str] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Builder(Protocol):
 
         Raises:
             InvalidParameter: the context or the Dockerfile cannot be; nothing is left.
+            Unsupported: the context is in a git repository. Unavailable: its address does not give it.
         """
 
     async def stale(self, images: Sequence[str], fresh: str) -> list[Finding]:

@@ -147,6 +147,12 @@ class FakeFiles:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         return Fetched(f"/fetched/{digest}", url.rpartition("/")[2], digest, len(data))
 
+    def as_context(self, file: str, dockerfile: str) -> AsyncIterator[bytes]:
+        async def archive() -> AsyncIterator[bytes]:
+            yield file.encode()
+
+        return archive()
+
     async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
         return f"/context{path}"
 

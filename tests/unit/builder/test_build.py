@@ -9,7 +9,7 @@ import pytest
 from tests.unit.builder.fakes import HOUR, Bench
 from zonehost.domain.config import Config
 from zonehost.domain.image_config import HistoryStep, ImageConfig, read_image_config
-from zonehost.errors import InvalidParameter, NotFound
+from zonehost.errors import InvalidParameter, NotFound, Unsupported
 from zonehost.ports.builder import CommandFailed
 from zonehost.ports.workshop import Base, Output, RunOrder
 
@@ -335,6 +335,17 @@ async def test_mounts_of_commands(bench: Bench) -> None:
         ("/cache/i", "/c", False),
     ]
     assert order.tmpfs == {"/t": "size=1048576"}
+
+
+async def test_a_context_at_an_address(bench: Bench) -> None:
+    bench.files.urls["https://h/c.tar"] = b"archive"
+    image = await bench.build("FROM base\nCOPY a /x", remote="https://h/c.tar")
+    assert image.rootfs.diff_ids
+    assert bench.files.fetched == ["https://h/c.tar"]
+    (noted,) = bench.cache.notes.values()
+    assert [url.url for url in noted.urls] == ["https://h/c.tar"], "so that `stale` can ask for it again"
+    with pytest.raises(Unsupported, match="git repository"):
+        await bench.build("FROM base", remote="https://h/c.git#main")
 
 
 async def test_mounts_that_a_command_may_write_to(bench: Bench) -> None:

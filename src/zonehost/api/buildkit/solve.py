@@ -214,8 +214,6 @@ class _Sources:
             return self._sent
         if self._options.context.startswith(_UPLOAD):
             return self._client.upload(self._options.context)
-        if self._options.context:
-            raise Unsupported("a build context at an address is not supported: fetch it, and build from the folder")
         ignored = tuple(read_ignore_file(definition.ignore)) if definition is not None else ()
         return (await self._offering("context")).files("context", exclude_patterns=ignored)
 
@@ -241,6 +239,7 @@ def _request(
 ) -> BuildRequest:
     return BuildRequest(
         dockerfile=options.filename,
+        remote="" if options.context.startswith(_UPLOAD) else options.context,
         definition=definition,
         target=options.target,
         platform=options.platform,

@@ -70,10 +70,9 @@ def _request(call: Call) -> BuildRequest:
             raise Unsupported(f"the parameter {name} is not supported")
     if not call.flag("rm", default=True):
         raise Unsupported("the parameter rm=0 is not supported: the containers of a build do not stay")
-    if call.text("remote"):
-        raise Unsupported("the parameter remote is not supported: send the context itself")
     return BuildRequest(
         dockerfile=call.text("dockerfile") or "Dockerfile",
+        remote=call.text("remote"),
         target=call.text("target"),
         platform=call.text("platform"),
         arguments={name: value for name, value in _json(call, "buildargs", dict[str, str | None]) if value is not None},

@@ -23,10 +23,11 @@ def members_of(content: Callable[[], Iterable[memoryview]]) -> Members | None:
 
     The content of each is to be taken before the next is asked for.
     """
-    return _members(content) if _is_archive(content) else None
+    return _members(content) if is_archive(content) else None
 
 
-def _is_archive(content: Callable[[], Iterable[memoryview]]) -> bool:
+def is_archive(content: Callable[[], Iterable[memoryview]]) -> bool:
+    """Whether a file is a tar archive, compressed or not."""
     chunks = map(bytes, content())
     first = next(chunks, b"")
     beginning = first[:_BEGINNING]

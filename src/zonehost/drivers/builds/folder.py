@@ -104,6 +104,10 @@ class BuildFolder:
         found = await download(url, path, self._agent)
         return Fetched(path, found.name, found.digest, found.size)
 
+    def as_context(self, file: str, dockerfile: str) -> AsyncIterator[bytes]:
+        """See `BuildFiles.as_context`."""
+        return jobs.stream(self._forks, f"{_JOBS}:as_context", [file, dockerfile])
+
     async def context_path(self, build: str, ignore: tuple[str, ...], path: str) -> str:
         """See `BuildFiles.context_path`."""
         folder = Path(self._folder(build), _CONTEXT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import msgspec
 
 from zonehost.domain.path_patterns import PatternList
 from zonehost.drivers.builds import choose, index
+from zonehost.drivers.builds.archives import is_archive
 from zonehost.drivers.builds.choose import Source
 from zonehost.drivers.builds.layout import Layout
 from zonehost.drivers.builds.trees import DiskTree, IndexTree, Item, SourceTree
@@ -21,7 +23,7 @@ from zonehost.linux import overlay
 from zonehost.linux.jobs import answering, chunks
 from zonehost.linux.scratch import privately
 from zonehost.ports.build_files import Placement, Selection
-from zonehost.tar import entry
+from zonehost.tar import block, entry, writer
 from zonehost.tar.entry import Entry, relative
 from zonehost.tar.extract import Extractor, write
 from zonehost.tar.reader import Bounds, Reader
@@ -123,6 +125,20 @@ def extract(folder: Any, fds: list[int]) -> None:
     extractor.finish()
     tree.close()
     os.close(root)
+
+
+@answering
+def as_context(arguments: Any, fds: list[int]) -> None:
+    """The archive of a context: the file itself, or one that holds it."""
+    path, name = arguments
+    source = _file(path, name)
+    content = (bytes(piece) for piece in source.top.content())
+    if is_archive(source.top.content):
+        _send(fds[0], content)
+        return
+    member = source.top.member
+    ending = bytes(block.padding(member.size)) + writer.END
+    _send(fds[0], itertools.chain((writer.header(member),), content, (ending,)))
 
 
 @answering
