@@ -118,7 +118,7 @@ def test_control_c_interrupts_the_process_inside(daemon: Daemon) -> None:
 def test_exec_resizes_too(daemon: Daemon) -> None:
     daemon.docker("run", "-d", "--name", "host", "busybox", "sleep", "600")
     with terminal(daemon, "exec", "-it", "host", "sh") as shell:
-        shell.type("stty size\n")
+        shell.type("until stty size 2>/dev/null; do sleep 0.05; done\n")  # docker 20.10 tells the size after the start
         shell.expect("24 80\r\n")
         shell.resize(50, 90)
         shell.type("until [ \"$(stty size)\" = '50 90' ]; do sleep 0.05; done; echo big-$((1 + 1))\n")
@@ -151,6 +151,11 @@ def test_sig_proxy_can_be_refused(daemon: Daemon) -> None:
     with _client(daemon, "run", "--name", "deaf", "--sig-proxy=false", "busybox", "sh", "-c", script) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "ready\n"
-        client.send_signal(signal.SIGTERM)
+        client.send_signal(signal.SIGTERM)  # which ends a client of docker 20.10, and no later one
         daemon.docker("kill", "--signal", "USR1", "deaf")
-        assert client.stdout.readline() == "usr\n"
+        with subprocess.Popen(
+            ["docker", "logs", "--follow", "deaf"], stdout=subprocess.PIPE, text=True, env=daemon.environment
+        ) as logs:
+            assert logs.stdout is not None
+            assert [logs.stdout.readline() for _ in range(2)] == ["ready\n", "usr\n"]
+            logs.kill()
