@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
@@ -31,6 +33,7 @@ async def pull(host: Host, name: Reference, *, login: Login | None, platform: Pl
     name = name.tagged()
     repository = Repository(name.domain, name.path)
     remote = await _fetch(host, name, repository, login, platform)
+    failpoint("pull.fetched")
     tell({"status": f"Pulling from {name.path}", "id": name.tag or name.digest})
     before = host.images.tagged(name.canonical)
     async with taking_in(host) as fetched:
@@ -100,10 +103,17 @@ async def _layer(
     else:
         progress.status("Pulling fs layer")
         async with room:
-            parts = host.registries.blob(repository, blob, login)
-            layer = await host.layers.unpack(progress.watch(parts, "Downloading", blob.size), diff_id=diff_id)
+            parts = progress.watch(host.registries.blob(repository, blob, login), "Downloading", blob.size)
+            layer = await host.layers.unpack(_passed_on(parts), diff_id=diff_id)
         fetched.add(diff_id)
         failpoint("pull.layer")
         progress.status("Pull complete")
     host.registries.learn(repository, diff_id, blob)
     return layer
+
+
+async def _passed_on(parts: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(parts):
+        async for part in parts:
+            yield part
+            failpoint("pull.unpacking")

@@ -86,6 +86,7 @@ async def _layer(
         async with aclosing(progress.watch(host.layers.compressed(diff_id), "Pushing")) as parts:
             async for part in parts:
                 yield part
+                failpoint("push.sending")
 
     progress.status("Preparing")
     async with room:
