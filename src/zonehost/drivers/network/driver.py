@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from zonehost.drivers.network.answering import Answering
 from zonehost.drivers.network.bridge_watch import BridgeWatch
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, macvlan_options
+from zonehost.drivers.network.parents import Parents
 from zonehost.drivers.network.removal import LinkRemoval
 from zonehost.drivers.network.reservations import Reservations
 from zonehost.drivers.network.resolving import Resolver
@@ -59,13 +60,13 @@ class KernelNetworking:
         self._names = Names(instance)
         self._settings = settings
         self._networks: dict[str, Network] = {}
-        self._macvlans: dict[str, Network] = {}
         self._zones: dict[str, ZonePlugs] = {}
         self._leaving: dict[str, ZonePlugs] = {}
         self._restored = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
         self._wiring = Wiring(self._names)
         self._removal = LinkRemoval(self._threads, self._names.link_group)
+        self._parents = Parents(self._threads, self._names, self._wiring, self._removal)
         self._subnets = Subnets()
         self._reservations = Reservations()
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
@@ -111,8 +112,7 @@ class KernelNetworking:
         """Make the bridge and its rules."""
         self.check(network)
         if network.driver == "macvlan":
-            await self._in_thread(self._wiring.ensure_parent, plan.parent_link(self._names, network))
-            self._macvlans[network.id] = network
+            await self._parents.add(network)
         if network.driver != "bridge":
             return
         await self._in_thread(self._ensure, network)
@@ -129,8 +129,7 @@ class KernelNetworking:
     async def remove(self, network: Network) -> None:
         """Take the bridge and its rules away, or the link under a macvlan that nobody else needs."""
         if network.driver == "macvlan":
-            self._macvlans.pop(network.id, None)
-            await self._remove_parents([network])
+            await self._parents.remove([network])
         if network.driver != "bridge":
             return
         if self._networks.pop(network.id, None) is not None:
@@ -138,16 +137,6 @@ class KernelNetworking:
         bridge = plan.bridge_link(self._names, network)
         if await self._in_thread(self._wiring.owns, bridge):
             await self._removal.remove([bridge.name])
-
-    async def _remove_parents(self, networks: Iterable[Network]) -> None:
-        """Those that we made, and no other network stands on."""
-        gone = {plan.parent_link(self._names, network).name for network in networks} - self._parents()
-        if gone:
-            links = await self._in_thread(self._wiring.ours)
-            await self._removal.remove(link.name for link in links if link.name in gone)
-
-    def _parents(self) -> set[str]:
-        return {plan.parent_link(self._names, network).name for network in self._macvlans.values()}
 
     async def reserve(
         self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
@@ -217,8 +206,7 @@ class KernelNetworking:
         self._networks = {network.id: network for network in networks if network.driver == "bridge"}
         self._watch.begin()
         await self._ensure_bridges()
-        self._macvlans = {network.id: network for network in networks if network.driver == "macvlan"}
-        await self._restore_parents()
+        await self._parents.restore(network for network in networks if network.driver == "macvlan")
         self._zones = {zone.zone: zone for zone in zones}
         await self._rejoin()
         for zone in zones:
@@ -245,16 +233,9 @@ class KernelNetworking:
         await self._ensure_bridges()
         await self._rejoin()
 
-    async def _restore_parents(self) -> None:
-        for network in self._macvlans.values():
-            try:
-                await self._in_thread(self._wiring.ensure_parent, plan.parent_link(self._names, network))
-            except ZonehostError as error:
-                _log.error("network %s cannot be used: %s", network.name, error)
-
     async def _sweep(self) -> None:
         """Links of ours that no record knows, or that a crash left before they had a name inside."""
-        known = self._bridges() | self._parents()
+        known = self._bridges() | self._parents.known
         known.update(name for zone in self._zones.values() for name in self._veths(zone, whole=True))
         links = await self._in_thread(self._wiring.ours)
         await self._removal.remove(link.name for link in links if link.name not in known)
@@ -283,8 +264,7 @@ class KernelNetworking:
             bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]
             owned = [bridge.name for bridge in bridges if await self._in_thread(self._wiring.owns, bridge)]
             await self._removal.remove(owned)
-            macvlans, self._macvlans = self._macvlans, {}
-            await self._remove_parents(macvlans.values())
+            await self._parents.close()
         await self._tables.close(firewall.removal(self._names.table) if alone else "")
         self._reservations.close()
         self._subnets.close()
