@@ -37,6 +37,7 @@ WORK: dict[str, tuple[tuple[str, ...], ...]] = {
     "connect": (("network", "connect", "net", "up"),),
     "disconnect": (("network", "connect", "net", "up"), ("network", "disconnect", "net", "up")),
     "volume": (("volume", "create", "other"), ("volume", "rm", "other")),
+    "base": (("volume", "create", "-o", "from-image=busybox:/bin", "other"),),
     "recovery": (),
 }
 """By the first word of a point's name, what comes by it. `{tree}` is an archive of files, `{image}` one of an image,
