@@ -241,7 +241,7 @@ class TaskRuntime:
     async def reopen_log(self, zone: str) -> None:
         self._running(zone)
 
-    async def remove(self, zone: str) -> None:
+    async def remove(self, zone: str, noted: asyncio.Future[None] | None = None) -> None:
         found = self.zones.pop(zone, None)
         if found is not None:
             for process in (found.process, *found.execs):

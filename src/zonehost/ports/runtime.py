@@ -6,6 +6,7 @@ a restart of the daemon. Removal is idempotent and complete.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -155,8 +156,10 @@ class Runtime(Protocol):
     async def reopen_log(self, zone: str) -> None:
         """Have the keeper open its log file anew, after it was renamed."""
 
-    async def remove(self, zone: str) -> None:
+    async def remove(self, zone: str, noted: asyncio.Future[None] | None = None) -> None:
         """End every process of the zone and take away all that the kernel holds of it. Idempotent.
+
+        How the zone ended is not forgotten before `noted` is done: until then, a survey of the next daemon finds it.
 
         Raises:
             Blocked: a process cannot be ended; says which and what holds it. The rest is gone.

@@ -97,6 +97,19 @@ async def test_a_network_that_fails_fails_the_birth_and_leaves_nothing(rig: Rig)
     assert rig.groups() == rig.folders() == []
 
 
+async def test_how_a_zone_ended_can_be_found_until_it_is_noted(rig: Rig) -> None:
+    zone = await rig.start("sh", "-c", "exit 42")
+    await rig.next_exit()
+    noted = asyncio.get_running_loop().create_future()
+    removing = asyncio.create_task(rig.runtime.remove(zone, noted))
+    done, _ = await asyncio.wait([removing], timeout=0.5)  # what would be too early has happened by then
+    assert not done
+    assert [(ended.zone, ended.code) for ended in (await rig.another_runtime().survey()).ended] == [(zone, 42)]
+    noted.set_result(None)
+    await removing
+    assert rig.groups() == rig.folders() == []
+
+
 async def test_removing_a_running_zone_leaves_nothing(rig: Rig) -> None:
     zone = await rig.start("sh", "-c", "sleep 100 & sleep 200")
     survey = await rig.another_runtime().survey()

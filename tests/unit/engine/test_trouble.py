@@ -31,10 +31,10 @@ class Stuck:
         self._stuck = True
         world.runtime.remove = self.remove  # type: ignore[method-assign]
 
-    async def remove(self, zone: str) -> None:
+    async def remove(self, zone: str, noted: asyncio.Future[None] | None = None) -> None:
         if self._stuck:
             raise Blocked(_STUCK)
-        await self._remove(zone)
+        await self._remove(zone, noted)
 
     def free(self) -> None:
         self._stuck = False
@@ -104,10 +104,10 @@ async def test_another_container_is_not_kept_waiting(world: World) -> None:
     freed = asyncio.Event()
     remove_zone = world.runtime.remove
 
-    async def hung(zone: str) -> None:
+    async def hung(zone: str, noted: asyncio.Future[None] | None = None) -> None:
         if zone == container:
             await freed.wait()
-        await remove_zone(zone)
+        await remove_zone(zone, noted)
 
     world.runtime.remove = hung  # type: ignore[method-assign]
     removing = asyncio.create_task(remove(world.host, container, force=True))

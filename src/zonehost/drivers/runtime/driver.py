@@ -186,12 +186,12 @@ class ZoneRuntime:
         """As in the port."""
         conmon.reopen_log(self._living(zone).folder)
 
-    async def remove(self, zone: str) -> None:
+    async def remove(self, zone: str, noted: asyncio.Future[None] | None = None) -> None:
         """As in the port."""
         folder = self._root.zone(zone)
         living = self._zones.get(zone)
         with _kernel_errors("remove the zone"):
-            await remove(folder, self._group(zone), living)
+            await remove(folder, self._group(zone), living, noted)
         if self._zones.pop(zone, None) is not None and living is not None:
             living.close()
 

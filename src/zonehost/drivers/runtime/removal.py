@@ -18,7 +18,7 @@ _KEEPER_PATIENCE: Final = 1.0
 """Seconds more, for its keeper, which is killed last."""
 
 
-async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
+async def remove(folder: ZoneFolder, group: Group, zone: Zone | None, noted: asyncio.Future[None] | None) -> None:
     """Kill the zone, then its keeper, wait until nothing runs, and remove groups and folders. Idempotent.
 
     The keeper of a living zone has a moment to leave the exit code.
@@ -41,6 +41,8 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None) -> None:
         raise Blocked(f"container {folder.zone} cannot be removed: {stuck(group)}") from error
     if zone is not None:
         await zone.over.wait()  # its end is told from what is about to be swept
+    if noted is not None:
+        await noted  # how it ended is in what is about to be swept
     await asyncio.to_thread(_sweep, folder, group)
 
 

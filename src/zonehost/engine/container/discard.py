@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from zonehost.domain.container import Container
@@ -37,12 +38,14 @@ async def discard(host: Host, zone: Zone, volumes: Iterable[Volume]) -> None:
     host.spawn(host.records.commit(*gone), f"forget container {zone.record.short}")
 
 
-async def dismantle(host: Host, record: Container) -> None:
+async def dismantle(host: Host, record: Container, noted: asyncio.Future[None] | None = None) -> None:
     """End a zone's processes, and take its kernel objects, links, ports, addresses and log watch away.
+
+    How it ended can be found out by another daemon until `noted` is done.
 
     Raises:
         Blocked: a process cannot be ended.
     """
-    await together(host.runtime.remove(record.id), host.networking.detach(record.id))
+    await together(host.runtime.remove(record.id, noted), host.networking.detach(record.id))
     await host.logs.forget(record.id)
     release_all(host, record.endpoints.values())

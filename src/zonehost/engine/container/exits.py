@@ -62,7 +62,8 @@ async def settle_exit(host: Host, zone: Zone, ended: Exit) -> None:
     after = _after(before, ended, again=again, leaves=leaves)
     with claimed_volumes(host, before, wanted=leaves) as doomed:
         failpoint("exit.seen")
-        _, blocked = await asyncio.gather(_keep_anyway(host, zone, after, doomed), _dismantled(host, before))
+        noted = asyncio.ensure_future(_keep_anyway(host, zone, after, doomed))
+        _, blocked = await asyncio.gather(noted, _dismantled(host, before, noted))
     failpoint("exit.recorded")
     tell_end(host, before, ended)
     try:
@@ -104,10 +105,10 @@ async def _keep_anyway(host: Host, zone: Zone, record: Container, volumes: Itera
         zone.record = record
 
 
-async def _dismantled(host: Host, before: Container) -> str:
-    """Dismantle the zone; what cannot be taken away, empty if all is gone."""
+async def _dismantled(host: Host, before: Container, noted: asyncio.Future[None]) -> str:
+    """Dismantle the zone, whose end is being noted; what cannot be taken away, empty if all is gone."""
     try:
-        await dismantle(host, before)
+        await dismantle(host, before, noted)
     except ZonehostError as error:
         log.error("container %s: %s", before.short, error)
         return str(error)
