@@ -90,10 +90,12 @@ def keep(rows: dict[int, Row]) -> None:
 
 def _table(known: dict[str, Any]) -> str:
     head = "| | what is tried | found | took |\n|---|---|---|---|\n"
-    return head + "".join(
+    body = "".join(
         f"| {number} | {title} | {_found(known.get(str(number)))} | {_took(known.get(str(number)))} |\n"
         for number, title in TITLES.items()
     )
+    places = sorted({f"{row['date']}, {row['machine']}" for row in known.values()})
+    return f"{head}{body}\nMeasured {'; '.join(places)}.\n"
 
 
 def _found(row: dict[str, Any] | None) -> str:
