@@ -139,6 +139,11 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(
         if number % 6 == 5:
             converged(daemon, model)
     assert model.refused, "the disk was never full"
+    fill(disk, left=0)
+    daemon.kill()
+    daemon.start()
+    assert model.lost() == set()
+    (disk / "ballast").unlink()
     figure("answers on a full disk", model.told + model.refused, fold="sum")
     figure("of them refused", model.refused, fold="sum")
     figure("committed records lost", 0)
