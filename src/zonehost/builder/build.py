@@ -142,7 +142,8 @@ class Build:
         finished = Finished(config=config, layers=state.layers, tags=tuple(tags), parent="")
         image = await self._work.workshop.publish(finished)
         failpoint("build.published")
-        self._work.cache.note(self._ledger.closed(image, self._plan.fresh))
+        # A bound of nothing has all done anew, once; it does not say how old the image may become.
+        self._work.cache.note(self._ledger.closed(image, self._plan.fresh or self._work.fresh))
 
     def base(self, config: bytes, state: StageState) -> Base:
         """See `Built.base`."""

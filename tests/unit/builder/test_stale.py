@@ -96,3 +96,10 @@ def test_reads_answers() -> None:
         Outdated("apt", "libc6", "2.36-9", "2.36-10"),
         Outdated("pip", "requests", "2.0", "2.1"),
     ]
+
+
+async def test_what_was_built_anew_is_not_out_of_date() -> None:
+    bench = Bench()
+    await bench.build("FROM base\nRUN apt-get update", arguments={"ZONEHOST_FRESH": "0s"})
+    bench.clock.time += HOUR
+    assert await stale(bench) == []
