@@ -33,19 +33,14 @@ def mended(file: StateFile, copy: StateFile) -> State:
     """Read both, choose, and bring both to the same rows.
 
     Raises:
-        SystemFailure: a file cannot be reached or is of a newer zonehost, or nothing can be read of either.
+        SystemFailure: the file cannot be reached or is of a newer zonehost, or nothing can be read of either.
         OSError, sqlite3.Error: the file cannot be made anew.
     """
-    first, second = file.read(), copy.read()
+    first, second = file.read(), _read_copy(copy)
     if _is_nothing(first) and (_is_nothing(second) or _is_new(second)):
         raise SystemFailure(f"the state in {file.path} cannot be opened: {first.fault}")
     best, other = _ranked(first, second)
-    rows = dict(best.rows)
-    if not best.intact:
-        rows = {**other.rows, **rows} if best.fault else rows
-        for name, row in rows.items():
-            if not row.sound and name in other.rows:
-                rows[name] = other.rows[name]
+    rows = _merged(best, other)
     records, aside = _decoded(rows)
     if best.fault:  # what else was in it, nobody knows
         aside[Row("state", file.path.name, b"", 0)] = best.fault
@@ -63,6 +58,24 @@ def mended(file: StateFile, copy: StateFile) -> State:
         log.error("the copy of the state is behind: %s", error)
         return replace(state, behind=True)
     return state
+
+
+def _read_copy(copy: StateFile) -> Contents:
+    """The copy; one that cannot be reached is as one that was never written."""
+    try:
+        return copy.read()
+    except SystemFailure as error:
+        log.error("the copy of the state: %s", error)
+        return Contents()
+
+
+def _merged(best: Contents, other: Contents) -> dict[Key, Row]:
+    """The rows of the one, and for those that are damaged or may be missing, the other's."""
+    rows = {**other.rows, **best.rows} if best.fault else dict(best.rows)
+    for name, row in rows.items():
+        if not row.sound and name in other.rows:
+            rows[name] = other.rows[name]
+    return rows
 
 
 def _agree(file: StateFile, contents: Contents, state: State, aside: dict[Row, str]) -> None:
