@@ -15,13 +15,14 @@ TOOLS = [word for folder in ("/usr", "/lib", "/lib64") for word in ("-v", f"{fol
 
 DESTROY_ALL = """
 import fcntl, os, struct
-here = os.open("/data", os.O_RDONLY)
-for subvolume in range(256, 1000):
-    by_number = struct.pack("<qQQ32sQ4032s", 0, 0, 16, b"", subvolume, b"")
-    try:
-        fcntl.ioctl(here, 0x5000943F, bytearray(by_number))  # BTRFS_IOC_SNAP_DESTROY_V2
-    except OSError:
-        pass
+for place in ("/data", "/etc/hosts", "/etc/resolv.conf"):
+    here = os.open(place, os.O_RDONLY)
+    for subvolume in range(256, 1000):
+        by_number = struct.pack("<qQQ32sQ4032s", 0, 0, 16, b"", subvolume, b"")
+        try:
+            fcntl.ioctl(here, 0x5000943F, bytearray(by_number))  # BTRFS_IOC_SNAP_DESTROY_V2
+        except OSError:
+            pass
 """
 
 
@@ -87,8 +88,10 @@ def test_no_more_children_stay_than_may_be(daemon: Daemon) -> None:
 def test_a_sibling_cannot_be_destroyed_by_its_number(daemon: Daemon) -> None:
     daemon.docker("volume", "create", "sibling")
     run(daemon)
-    daemon.docker("run", "-d", "--name", "zb", "--userns", "host", "-v", "vol:/data", *TOOLS, "busybox", "sleep", "600")
-    for zone in ("za", "zb"):
+    for name, option in (("zb", "--userns"), ("zc", "--network")):
+        words = ("run", "-d", "--name", name, option, "host", "-v", "vol:/data", *TOOLS)
+        daemon.docker(*words, "busybox", "sleep", "600")
+    for zone in ("za", "zb", "zc"):
         daemon.docker("exec", zone, "/usr/bin/python3", "-c", DESTROY_ALL)
     assert daemon.docker("run", "--rm", "-v", "sibling:/s", "busybox", "ls", "/s") == ""
 

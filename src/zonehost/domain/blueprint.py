@@ -52,7 +52,7 @@ class BindMount(msgspec.Struct, frozen=True, kw_only=True):
     idmapped: bool = True
     image: ImageFile | None = None
     """The source is the file system in this file."""
-    enclosed: bool = False
+    enclosed: bool = True
     """An idmapped mount also where the zone has the host's ids: through such a mount the kernel lets nobody destroy a
     subvolume of btrfs elsewhere by its number."""
     subpath: str = ""

@@ -93,6 +93,7 @@ class Stage:
     def __init__(self, path: str, identity: overlay.Identity | None) -> None:
         """Cover the folder at `path`; root in the zone, nobody here, may pass through."""
         self._identity = identity
+        self._plain: int | None = None
         self.path = path
         self._names = 0
         fd = mounts.new("tmpfs", [("mode", "0711"), ("size", "1m")], attributes=mounts.NOSUID)
@@ -124,11 +125,7 @@ class Stage:
         if bind.idmapped and self._identity is not None:
             self._idmap(clone, self._identity.userns, recursive=bind.recursive)
         elif bind.enclosed:
-            made = namespaces.make(idmap.ALL, net=False)
-            os.waitpid(made.holder, 0)
-            assert made.user is not None
-            self._idmap(clone, made.user, recursive=bind.recursive)
-            os.close(made.user)
+            self._idmap(clone, self._every_id(), recursive=bind.recursive)
         if "shared" not in bind.propagation and "slave" not in bind.propagation:
             mounts.change(clone, propagation=mounts.PRIVATE, recursive=True)
         return self.put(clone)
@@ -141,6 +138,15 @@ class Stage:
             os.chown(path, self._identity.uid + node.uid, self._identity.gid + node.gid)
         Path(path).chmod(node.mode)
         return path
+
+    def _every_id(self) -> int:
+        """A user namespace that maps each id to itself, made when it is first needed; exec closes it."""
+        if self._plain is None:
+            made = namespaces.make(idmap.ALL, net=False)
+            os.waitpid(made.holder, 0)
+            self._plain = made.user
+        assert self._plain is not None
+        return self._plain
 
     @staticmethod
     def _idmap(clone: int, userns: int, *, recursive: bool) -> None:

@@ -194,7 +194,11 @@ def _etc_mounts(host: Host, record: Container) -> tuple[BindMount, ...]:
     taken = {point.destination for point in record.mounts}
     return tuple(
         BindMount(
-            source=source, destination=f"/etc/{name}", recursive=False, readonly=record.host_config.readonly_rootfs
+            source=source,
+            destination=f"/etc/{name}",
+            recursive=False,
+            readonly=record.host_config.readonly_rootfs,
+            enclosed=not record.host_config.privileged,
         )
         for name, source in etc_paths(host, record).items()
         if f"/etc/{name}" not in taken
