@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from bench.engines.engine import Engine
@@ -15,7 +16,9 @@ FILES: Final = int(GB * 10_000)
 NAME: Final = "guest"
 VOLUME: Final = f"{NAME}-data"
 _FOLDERS: Final = ("/usr", "/lib", "/lib64", "/etc/passwd", "/etc/group")
-PROGRAMS: Final = [word for folder in _FOLDERS for word in ("--volume", f"{folder}:{folder}:ro")]
+PROGRAMS: Final = [
+    word for folder in _FOLDERS if Path(folder).exists() for word in ("--volume", f"{folder}:{folder}:ro")
+]
 _PATH: Final = "export PATH=/usr/bin:/usr/sbin:/bin:$(echo /usr/lib/postgresql/*/bin); "
 
 # A third of a megabyte a file at 10,000 files a GB would be all files; half of the bytes are in one file.
