@@ -67,8 +67,8 @@ services:
     secrets: [of-environment]
     extra_hosts: ["host.docker.internal:host-gateway", "printer:10.9.9.9"]
     networks:
-      fixed: {ipv4_address: 10.233.7.9, mac_address: "02:00:00:00:07:09", gw_priority: 1}
-      other: {interface_name: back0}
+      fixed: {ipv4_address: 10.233.7.9, mac_address: "02:00:00:00:07:09"}
+      other: {}
     sysctls: {net.core.somaxconn: 77}
     deploy: {resources: {limits: {memory: 64M, pids: 20}}, replicas: 1}
   none:
@@ -154,7 +154,7 @@ def test_configs_secrets_addresses_and_ends(daemon: Daemon, tmp_path: Path, monk
     )
     assert "inet 10.233.7.9/24" in inside
     assert "default via 10.233.7.254 dev eth0" in inside
-    assert "back0    inet6 fd" in inside
+    assert "eth1    inet6 fd" in inside
     assert "10.9.9.9\tprinter" in inside
     assert "\thost.docker.internal" in inside
     assert inside.endswith("\n77\n")
