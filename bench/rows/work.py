@@ -51,6 +51,9 @@ def _measure(engine: Engine) -> dict[str, float]:
         figures[PUSH.title] = _highest(engine, lambda: engine.run("push", name))
         figures[BUILD.title] = _highest(engine, lambda: engine.run("build", "--quiet", "--tag", "work", str(folder)))
     engine.run("rmi", "--force", "work", name, base)
+    # What the build keeps besides holds the layers of its base.
+    engine.run("image", "prune", "--force")
+    engine.run("builder", "prune", "--all", "--force")
     return figures
 
 

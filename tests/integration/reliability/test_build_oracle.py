@@ -2,8 +2,8 @@
 
 Dockerfiles and contexts are random; commands are functions of what they can read. `ZONEHOST_ORACLE_ROUNDS` says how
 many edits (5), `ZONEHOST_ORACLE_SEED` where to begin. The figures are printed at the end; among them how many steps of
-the last stage were done though the same words on the same files had made the same files before: misses that a cache
-could have avoided.
+the last stage were done though the same words on the same layers had made the same files before: misses that a cache
+could have avoided, if it knew what a command reads of its environment.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def tree(daemon: Daemon, image: str) -> dict[str, tuple[object, ...]]:
 
 
 class Results:
-    """What the steps of images made, by their words and the files below them; times do not count."""
+    """What the steps of images made, by their words and the layers below them; times do not count."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], set[str]] = {}
@@ -137,8 +137,9 @@ class Results:
         made = [step.get("created_by", "") for step in config["history"] if not step.get("empty_layer")]
         words = [re.sub(r"multi:[0-9a-f]+ ", "", step) for step in made]
         count = 0
-        for number, diff_id in enumerate(config["rootfs"]["diff_ids"][1:], start=1):
-            known = self._known.setdefault((*contents[: number + 1], words[number]), set())
+        diff_ids = config["rootfs"]["diff_ids"]
+        for number, diff_id in enumerate(diff_ids):
+            known = self._known.setdefault((*diff_ids[:number], words[number], contents[number]), set())
             count += bool(known) and diff_id not in known
             known.add(diff_id)
         return count
