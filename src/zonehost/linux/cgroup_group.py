@@ -153,12 +153,12 @@ class Group:
             self._instance.make(directory)
 
     def move(self, pid: int, part: Part) -> None:
-        """Move a process (0: the caller) with all its threads.
+        """Move a process (0: the caller) with all its threads. The v2 group comes last: who is in it, is in all.
 
         The first migration after a quiet moment waits for an RCU grace period, 5 to 25 ms: call this in a thread, or
         avoid it: `cgroup_fork.fork_into(part(...))`, then `admit`.
         """
-        for directory in (self.part(part), *self._legacy_of(part)):
+        for directory in (*self._legacy_of(part), self.part(part)):
             tree.write(f"{directory}/cgroup.procs", str(pid))
 
     def admit(self, pid: int) -> None:

@@ -14,6 +14,7 @@ from zonehost.domain.blueprint import Namespaces
 from zonehost.drivers.runtime.driver import MACHINE
 from zonehost.errors import Conflict, InvalidParameter
 from zonehost.linux import idmap
+from zonehost.linux.cgroup import discover
 from zonehost.ports.runtime import Survey
 
 
@@ -95,6 +96,18 @@ async def test_a_network_that_fails_fails_the_birth_and_leaves_nothing(rig: Rig)
     with pytest.raises(Conflict, match="no address left"):
         await rig.runtime.create(rig.blueprint("true"), plumb)
     assert rig.groups() == rig.folders() == []
+
+
+async def test_a_keeper_that_a_dead_daemon_left_in_the_zones_own_group_is_moved(rig: Rig) -> None:
+    zone = await rig.start("sleep", "100")
+    await rig.runtime.sample(zone)  # which waits until it has been moved
+    keeper = (await rig.another_runtime().survey()).running[0].keeper
+    group = Path(discover().unified, "zonehost", rig.name, zone)
+    (group / "zone/cgroup.procs").write_text(str(keeper))
+    another = rig.another_runtime()
+    await another.survey()
+    await another.sample(zone)
+    assert (group / "keeper/cgroup.procs").read_text().split() == [str(keeper)]
 
 
 async def test_how_a_zone_ended_can_be_found_until_it_is_noted(rig: Rig) -> None:

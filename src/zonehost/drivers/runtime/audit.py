@@ -61,7 +61,9 @@ class KernelZoneAudit:
                 )
         if not expected.shares_pids:
             for pid in group.pids(Part.ZONE):
-                if _of_host(pid):
+                if pid != expected.keeper and _of_host(
+                    pid
+                ):  # a keeper is on its way out of the group in which it was born
                     command = _process(pid)
                     yield Finding(
                         trouble=Trouble.STRAY,

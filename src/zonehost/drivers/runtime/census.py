@@ -13,7 +13,7 @@ from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.intake import readable
 from zonehost.drivers.runtime.living import Zone
 from zonehost.linux import pidfd
-from zonehost.linux.cgroup_group import Group
+from zonehost.linux.cgroup_group import Group, Part
 
 _LAST_WORDS: Final = 5.0
 """Seconds that a keeper may take to write down the end of its zone."""
@@ -33,6 +33,8 @@ async def find_living(folder: ZoneFolder, group: Group) -> Zone | None:
             zone = Zone(folder.zone, pid, record, folder, group, process, guard)
             if record.input >= 0:
                 zone.input = Input(pidfd.borrow(guard, record.input), once=False)
+            if record.keeper in group.pids(Part.ZONE):  # a daemon that died had not moved it yet
+                zone.settle()
             return zone
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):

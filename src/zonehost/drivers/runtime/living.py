@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.broadcast import Broadcast
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.drivers.runtime.input import Input
-from zonehost.linux.cgroup_group import Group
+from zonehost.linux.cgroup_group import Group, Part
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +37,10 @@ class Zone:
     def __post_init__(self) -> None:
         self.output = Broadcast(self.folder)
 
+    def settle(self) -> None:
+        """Begin to move the keeper out of the zone's own cgroup, in which it was born, to its place beside it."""
+        self.settling = asyncio.ensure_future(_settle(self.group, self.record.keeper))
+
     async def settled(self) -> None:
         """Wait until the keeper has left the zone's own cgroup, in which it was born, for its place beside it."""
         if self.settling is not None:
@@ -54,3 +59,11 @@ class Zone:
             self.input.close()
         os.close(self.process)
         os.close(self.guard)
+
+
+async def _settle(group: Group, keeper: int) -> None:
+    try:
+        await asyncio.to_thread(group.move, keeper, Part.KEEPER)
+    except OSError as error:
+        if error.errno not in (errno.ESRCH, errno.ENOENT, errno.ENODEV):  # the zone has ended, or is gone already
+            raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -71,7 +70,7 @@ class Nursery:
             for mounted in images:
                 os.close(mounted)
         zone.size = blueprint.process.console_size
-        zone.settling = asyncio.ensure_future(_settle(group, zone.record.keeper))
+        zone.settle()
         return zone
 
     async def _with_input(
@@ -149,14 +148,6 @@ def _give_streams(pid: int, owner: int) -> None:
             path = Path(f"/proc/{pid}/fd/{number}")
             if path.is_fifo():
                 os.chown(path, owner, -1)
-
-
-async def _settle(group: Group, keeper: int) -> None:
-    try:
-        await asyncio.to_thread(group.move, keeper, Part.KEEPER)
-    except OSError as error:
-        if error.errno not in (errno.ESRCH, errno.ENOENT, errno.ENODEV):  # the zone has ended, or is gone already
-            raise
 
 
 def _plumbing(plumb: Plumb | None, netns: int) -> asyncio.Future[None]:
