@@ -75,7 +75,7 @@ def test_a_volume_has_a_size_and_its_use_is_shown(daemon: Daemon) -> None:
     daemon.docker("volume", "create", "-o", "size=8M", "vol")
     daemon.docker("run", "-d", "--name", "za", "-v", "vol:/v", "busybox", "sleep", "600")
     assert 6 <= write(daemon, "za", "/v/file", 20) <= 8
-    volumes = json.loads(daemon.docker("system", "df", "-v", "--format", "json"))["Volumes"]
+    volumes = json.loads(daemon.docker("system", "df", "-v", "--format", "{{json .}}"))["Volumes"]
     shown = next(volume["Size"] for volume in volumes if volume["Name"] == "vol")
     assert shown.endswith("MB") and 6 <= float(shown.removesuffix("MB")) <= 8.6
 

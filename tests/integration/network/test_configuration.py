@@ -40,6 +40,8 @@ def test_ports_that_name_no_address_answer_on_loopback_only(small: Daemon) -> No
 
 
 def test_the_default_route_goes_by_priority(daemon: Daemon) -> None:
+    if "--gw-priority" not in daemon.docker("network", "connect", "--help"):
+        pytest.skip("this docker command is older than --gw-priority")
     daemon.docker("network", "create", "--subnet", "10.242.8.0/24", "low")
     daemon.docker("network", "create", "--subnet", "10.242.9.0/24", "high")
     networks = ("--network", "low", "--network", "name=high,gw-priority=1")

@@ -171,9 +171,19 @@ async def test_what_cannot_be_run_is_refused(world: World) -> None:
     stopped = await make(world, "sleep")
     with pytest.raises(Conflict, match="is not running"):
         await create_exec(world.host, stopped.id, ExecRequest(cmd=("echo",)))
-    idle = await create_exec(world.host, container, ExecRequest(cmd=("echo",)))
+
+
+async def test_a_resize_waits_for_the_start_but_not_for_ever(world: World) -> None:
+    container = await run(world, "sleep")
+    execs = [await create_exec(world.host, container, ExecRequest(cmd=("sleep",), tty=True)) for _ in range(2)]
+    resizes = [asyncio.ensure_future(resize_exec(world.host, one, rows=5, columns=7)) for one in execs]
+    await quiet()
+    assert await start_exec(world.host, execs[0], detach=True) is None
+    await resizes[0]
+    assert world.runtime.zones[container].execs[0].size == (5, 7)
+    world.clock.advance(10)
     with pytest.raises(Conflict, match="is not running"):
-        await resize_exec(world.host, idle, rows=1, columns=1)
+        await resizes[1]
 
 
 async def test_a_child_that_holds_the_output_does_not_hold_the_client(world: World) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id
 from zonehost.engine.container.exec_plan import plan_exec
@@ -13,6 +16,9 @@ from zonehost.engine.state.execs import Exec, ExecRequest
 from zonehost.engine.telling import tell_container
 from zonehost.errors import Conflict, InvalidParameter, NotFound, ZonehostError
 from zonehost.ports.runtime import RunningExec
+
+_SOON: Final = 10.0
+"""Seconds that a resize waits for the start, as in Docker."""
 
 
 async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
@@ -60,10 +66,12 @@ async def start_exec(
         except ZonehostError as error:
             entry.exit_code = exit_code_of(str(error))
             entry.state = "exited"
+            entry.tried.set()
             host.execs.ended(entry)
             raise
         failpoint("exec.started")
         entry.state, entry.pid = "running", entry.process.pid
+        entry.tried.set()
         host.execs.began(entry)
     tell_container(host, zone.record, f"exec_start: {' '.join(entry.request.cmd)}", execID=entry.id)
     ended = host.spawn(_see_off(host, entry, entry.process), f"exec {entry.id[:12]}")
@@ -74,12 +82,18 @@ async def start_exec(
 
 
 async def resize_exec(host: Host, exec_id: str, *, rows: int, columns: int) -> None:
-    """Set the size of its terminal.
+    """Set the size of its terminal. Clients ask for it while the start is still under way: it is waited for.
 
     Raises:
-        NotFound: there is no such exec. Conflict: it does not run.
+        NotFound: there is no such exec. Conflict: it does not run, or is not started soon.
     """
     entry = host.execs.find(exec_id)
+    if not entry.tried.is_set():
+        late = asyncio.ensure_future(host.clock.sleep(_SOON))
+        tried = asyncio.ensure_future(entry.tried.wait())
+        await asyncio.wait((late, tried), return_when=asyncio.FIRST_COMPLETED)
+        late.cancel()
+        tried.cancel()
     if entry.process is None or entry.state != "running":
         raise Conflict(f"exec {exec_id} is not running")
     await entry.process.resize(rows, columns)

@@ -74,7 +74,7 @@ async def prepare(
     earlier = host.snapshots.find(of, base) if base else None
     if not name:
         now = host.clock.now()
-        name = datetime.fromtimestamp(now / _SECOND, UTC).strftime("sent-%Y%m%d-%H%M%S")
+        name = datetime.fromtimestamp(now / _SECOND, UTC).strftime("sent-%Y%m%d-%H%M%S-%f")
         await take(host, of, name)
     snapshot = host.snapshots.find(of, name)
     if earlier is not None and earlier.datasets != snapshot.datasets:

@@ -43,6 +43,8 @@ class Exec:
     exit_code: int | None = None
     process: RunningExec | None = field(default=None, repr=False)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    tried: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set once it has been started, or could not be."""
 
 
 class Execs:
