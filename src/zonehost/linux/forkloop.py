@@ -66,7 +66,7 @@ def _become_job(fds: list[int]) -> None:
 
 
 def _warm_up(request: int) -> None:
-    """Import what this job needs, so that the next of its kind finds it: most hosts never build, and pay for nothing."""
+    """Import what this job needs, so that the next of its kind finds it: a host that never builds pays for nothing."""
     module = os.pread(request, _NAME, 0).decode().removeprefix('["').partition(":")[0]
     if module not in sys.modules:
         importlib.import_module(module)

@@ -57,7 +57,7 @@ class Networking(Protocol):
         """
 
     async def is_contested(self, network: Network) -> bool:
-        """Whether something on this host other than the network's own bridge has addresses in its subnets, or routes."""
+        """Whether something on this host, other than the network's bridge, has addresses in its subnets, or routes."""
 
     async def create(self, network: Network) -> None:
         """Make what the network needs on the host. Idempotent: also the repair of what someone deleted.
