@@ -107,12 +107,22 @@ def test_a_build_of_several_stages(buildx: Buildx) -> None:
     said = buildx.built(
         "FROM busybox AS first\nARG WORD\nRUN echo $WORD > /word\n"
         "FROM busybox\nCOPY --chmod=0600 . /context/\nCOPY --from=first /word /\nWORKDIR /here\nENV A=1\n"
-        "RUN cat /word /context/sub/link; ls /context; stat -c %s:%a '/context/große datei'; pwd\n",
-        "--build-arg", "WORD=hello", "--label", "l=v", "--tag", "made:1", "--tag", "made:2", "--no-cache",
+        "RUN cat /word /context/sub/link; grep -o gate /etc/hosts; ls /context; pwd\n"
+        "RUN stat -c %s:%a '/context/große datei'\n",
+        "--build-arg", "WORD=hello", "--label", "l=v", "--add-host", "gate:host-gateway", "--no-cache",
+        "--tag", "made:1", "--tag", "made:2",
     )  # fmt: skip
     assert "[first 2/2] RUN echo $WORD > /word" in said
-    assert "[stage-1 5/5] RUN cat" in said
-    for line in ("hello", "content", "Dockerfile", "3145728:600", "/here", "naming to docker.io/library/made:2"):
+    assert "[stage-1 5/6] RUN cat" in said
+    for line in (
+        "hello",
+        "gate",
+        "content",
+        "Dockerfile",
+        "3145728:600",
+        "/here",
+        "naming to docker.io/library/made:2",
+    ):
         assert f" {line}" in said
     assert "ignored\n" not in said
     inspected = json.loads(buildx.daemon.docker("inspect", "made:1", "made:2"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from zonehost import __version__
@@ -44,9 +44,10 @@ from zonehost.api.buildkit.references import definition_of
 from zonehost.api.buildkit.session import Sessions
 from zonehost.api.buildkit.solve import BEGIN_SECONDS, Order, Solve
 from zonehost.engine.build.prune import prune_builds
+from zonehost.engine.container.etc import host_gateway
 from zonehost.engine.host import Host
 from zonehost.engine.image.platform import host_platform
-from zonehost.errors import Conflict, NotFound, Unsupported
+from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.builder import Built
 
@@ -55,6 +56,8 @@ _BRIDGE: Final = "/moby.buildkit.v1.frontend.LLBBridge/"
 _BUILD: Final = "buildkit-controlapi-buildid"
 _SESSION: Final = "x-docker-expose-session-uuid"
 _VERSION: Final = BuildkitVersion(package="zonehost", version=__version__)
+_GATEWAY: Final = "org.mobyproject.buildkit.worker.moby.host-gateway-ip"
+"""The label under which clients look up what `--add-host name:host-gateway` is."""
 _SECOND: Final = 10**9
 _UNREAD: Final = 32
 
@@ -210,7 +213,10 @@ class Control:
     def _worker(self) -> WorkerRecord:
         platform = host_platform(self._host)
         wire = Platform(architecture=platform.architecture, os=platform.os, variant=platform.variant)
-        return WorkerRecord(id="zonehost", platforms=(wire,), buildkit_version=_VERSION)
+        labels = {}
+        with suppress(InvalidParameter):
+            labels[_GATEWAY] = host_gateway(self._host)
+        return WorkerRecord(id="zonehost", labels=labels, platforms=(wire,), buildkit_version=_VERSION)
 
     async def _found(self, ref: str) -> Solve:
         """A solve, which the client may announce a moment later on another stream."""

@@ -70,10 +70,11 @@ def _host_hosts(host: Host, record: Container) -> str:
 
 def _extra(host: Host, record: Container) -> list[tuple[str, str]]:
     pairs = [parse_extra_host(text) for text in record.host_config.extra_hosts or ()]
-    return [(name, _host_gateway(host) if address == HOST_GATEWAY else address) for name, address in pairs]
+    return [(name, host_gateway(host) if address == HOST_GATEWAY else address) for name, address in pairs]
 
 
-def _host_gateway(host: Host) -> str:
+def host_gateway(host: Host) -> str:
+    """The address that `host-gateway` stands for. Raises InvalidParameter if there is none."""
     if host.settings.host_gateway:
         return host.settings.host_gateway
     bridge = host.networks.named("bridge")

@@ -35,7 +35,8 @@ class Client:
 
     def __init__(self) -> None:
         machine = SimpleNamespace(facts=SimpleNamespace(architecture="x86_64"))
-        host: Any = SimpleNamespace(builder=object(), build_cache=None, machine=machine)
+        settings = SimpleNamespace(host_gateway="10.0.0.1")
+        host: Any = SimpleNamespace(builder=object(), build_cache=None, machine=machine, settings=settings)
         near, far = MemoryWire(), MemoryWire()
         near.other, far.other = far, near
         self.wire = near
