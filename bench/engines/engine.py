@@ -72,6 +72,11 @@ class Engine(ABC):
         """Remove these containers at once, running or not."""
         self.run("rm", "--force", "--volumes", *containers)
 
+    def remove_images(self, *names: str) -> None:
+        """Remove these images, each with all its names: a push gives it one with a digest."""
+        for name in names:
+            self.run("rmi", "--force", self.run("image", "inspect", "--format", "{{.Id}}", name))
+
     def remove_all(self) -> None:
         if containers := self.run("ps", "--all", "--quiet").split():
             self.remove(containers)

@@ -42,12 +42,12 @@ def _measure(engine: Engine) -> dict[str, float]:
         figures[PUSH.title] = _seconds(engine, "push", name)
         _change(engine, in_gzip, name)
         figures[AGAIN.title] = _seconds(engine, "push", name)
-        engine.run("rmi", "--force", name, in_gzip)
+        engine.remove_images(name, in_gzip)
     # Docker 20.10 knows no zstd.
     if not isinstance(engine, Docker):
         figures[ZSTD.title] = _seconds(engine, "pull", in_zstd)
         figures[SHARE.title] = figures[ZSTD.title] / figures[PULL.title]
-        engine.run("rmi", "--force", in_zstd)
+        engine.remove_images(in_zstd)
     return figures
 
 

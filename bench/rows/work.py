@@ -50,10 +50,11 @@ def _measure(engine: Engine) -> dict[str, float]:
         engine.run("tag", base, name)
         figures[PUSH.title] = _highest(engine, lambda: engine.run("push", name))
         figures[BUILD.title] = _highest(engine, lambda: engine.run("build", "--quiet", "--tag", "work", str(folder)))
-    engine.run("rmi", "--force", "work", name, base)
+    engine.remove_images("work")
     # What the build keeps besides holds the layers of its base.
     engine.run("image", "prune", "--force")
     engine.run("builder", "prune", "--all", "--force")
+    engine.remove_images(base)
     return figures
 
 
