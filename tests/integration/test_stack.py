@@ -99,6 +99,13 @@ http {
 }
 """
 
+RELOAD = """\
+old=$(cat /proc/1/task/1/children)
+nginx -s reload
+for worker in $old; do while [ -d /proc/$worker ]; do sleep 0.1; done; done
+"""
+"""Until the old workers, which know only the old upstreams, have ended: they take requests for a moment still."""
+
 STACK = f"""
 services:
   front:
@@ -224,11 +231,11 @@ def test_a_stack_changes_its_application_and_no_client_notices(stack: Compose) -
         clients.wait_for("1")
         build(stack, "2")
         stack("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", "app=4", "app")
-        stack("exec", "-T", "front", "nginx", "-s", "reload")
+        stack("exec", "-T", "front", "sh", "-c", RELOAD)
         stack.daemon.docker("stop", *old)
         stack.daemon.docker("rm", *old)
         clients.wait_for("2")
-        stack("exec", "-T", "front", "nginx", "-s", "reload")
+        stack("exec", "-T", "front", "sh", "-c", RELOAD)
     assert clients.failures == []
     assert {answer["version"] for answer in clients.answers} == {"1", "2"}
     # What they wrote outlives all containers.
