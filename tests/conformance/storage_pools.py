@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import SMALLEST, Pool, open_pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
@@ -25,7 +26,8 @@ def directory(root: Path) -> Iterator[Storage]:
 def btrfs(root: Path) -> Iterator[Storage]:
     """A managed pool, mounted in the test's own mount namespace."""
     with open_test_pool(root) as pool:
-        yield BtrfsStorage(pool, Subvolumes(pool.root, pool.descriptor))
+        subvolumes = Subvolumes(pool.root, pool.descriptor)
+        yield BtrfsStorage(pool, subvolumes, Blank(pool.root, pool.descriptor, subvolumes))
 
 
 @contextmanager

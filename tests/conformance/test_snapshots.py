@@ -13,6 +13,7 @@ import pytest
 from tests.conformance.storage_pools import open_test_pool
 from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
+from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
 from zonehost.drivers.storage.btrfs.snapshots import BtrfsSnapshots
@@ -34,8 +35,9 @@ class World:
 
     def __init__(self, pool: Pool, forks: ForkServer) -> None:
         self.subvolumes = Subvolumes(pool.root, pool.descriptor)
-        self.storage = BtrfsStorage(pool, self.subvolumes)
-        self.snapshots = BtrfsSnapshots(pool, self.subvolumes, forks)
+        blank = Blank(pool.root, pool.descriptor, self.subvolumes)
+        self.storage = BtrfsStorage(pool, self.subvolumes, blank)
+        self.snapshots = BtrfsSnapshots(pool, self.subvolumes, blank, forks)
         self.root = pool.root
 
 

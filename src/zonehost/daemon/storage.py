@@ -10,6 +10,7 @@ from pathlib import Path
 from zonehost.daemon.configuration import Configuration
 from zonehost.drivers.machine import tool_version
 from zonehost.drivers.storage.btrfs.administration import PoolAdministration
+from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts, open_pool, pool_file
 from zonehost.drivers.storage.btrfs.snapshots import BtrfsSnapshots
@@ -32,6 +33,7 @@ class ChosenStorage:
     root: Path
     pool: Pool | None = None
     subvolumes: Subvolumes | None = None
+    blank: Blank | None = None
 
     @property
     def admin(self) -> PoolAdmin | None:
@@ -40,9 +42,9 @@ class ChosenStorage:
 
     def snapshots(self, forks: ForkServer) -> Snapshots | None:
         """Snapshots and clones; long work is done by jobs of the fork server."""
-        if self.pool is None or self.subvolumes is None:
+        if self.pool is None or self.subvolumes is None or self.blank is None:
             return None
-        return BtrfsSnapshots(self.pool, self.subvolumes, forks)
+        return BtrfsSnapshots(self.pool, self.subvolumes, self.blank, forks)
 
 
 def choose_storage(configuration: Configuration, data_root: Path) -> ChosenStorage:
@@ -61,7 +63,8 @@ def choose_storage(configuration: Configuration, data_root: Path) -> ChosenStora
     enter_private_mounts()
     pool = open_pool(data_root, configuration.pool_size)
     subvolumes = Subvolumes(pool.root, pool.descriptor)
-    return ChosenStorage(BtrfsStorage(pool, subvolumes), pool.root, pool, subvolumes)
+    blank = Blank(pool.root, pool.descriptor, subvolumes)
+    return ChosenStorage(BtrfsStorage(pool, subvolumes, blank), pool.root, pool, subvolumes, blank)
 
 
 def _possible(data_root: Path) -> str:

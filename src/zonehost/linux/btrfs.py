@@ -30,6 +30,8 @@ _SUBVOL_DESTROY: Final = _ioctl_number(_WRITE, 15, 4096)
 _TREE_SEARCH_V2: Final = _ioctl_number(_READ | _WRITE, 17, 112)
 _SNAP_CREATE_V2: Final = _ioctl_number(_WRITE, 23, 4096)
 _SUBVOL_CREATE_V2: Final = _ioctl_number(_WRITE, 24, 4096)
+_WAIT_SYNC: Final = _ioctl_number(_WRITE, 22, 8)
+_START_SYNC: Final = _ioctl_number(_READ, 24, 8)
 _SUBVOL_GETFLAGS: Final = _ioctl_number(_READ, 25, 8)
 _SUBVOL_SETFLAGS: Final = _ioctl_number(_WRITE, 26, 8)
 _SEND: Final = _ioctl_number(_WRITE, 38, 72)
@@ -245,6 +247,13 @@ def trim(descriptor: int) -> int:
 def sync(descriptor: int) -> None:
     """Return when all that was written before is on the device."""
     fcntl.ioctl(descriptor, _SYNC)
+
+
+def commit(descriptor: int) -> None:
+    """Return when the transaction that is under way is on the device, and counted; it waits for no file's data."""
+    transaction = bytearray(8)
+    fcntl.ioctl(descriptor, _START_SYNC, transaction)
+    fcntl.ioctl(descriptor, _WAIT_SYNC, bytes(transaction))
 
 
 def send(source: int, output: int, *, parent: int = 0, data: bool = True) -> None:

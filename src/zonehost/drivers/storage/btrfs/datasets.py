@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.domain.log_config import parse_size
+from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.delegation import CHILDREN, Delegations
 from zonehost.drivers.storage.btrfs.pool import Pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
@@ -29,9 +30,10 @@ class BtrfsStorage:
 
     name = "btrfs"
 
-    def __init__(self, pool: Pool, subvolumes: Subvolumes) -> None:
+    def __init__(self, pool: Pool, subvolumes: Subvolumes, blank: Blank) -> None:
         self._pool = pool
         self._subvolumes = subvolumes
+        self._blank = blank
         self._delegations = Delegations(subvolumes)
         self._zones = pool.root / "zones"
         self._volumes = pool.root / "volumes"
@@ -46,7 +48,7 @@ class BtrfsStorage:
         """A subvolume with the zone's directories in it."""
         dataset = self._zones / zone
         with our_errors(f"make the dataset of zone {zone}"):
-            self._subvolumes.create(dataset)
+            await asyncio.to_thread(self._blank.become, dataset)
             self._subvolumes.limit(dataset, quota)
             for part in _ZONE_PARTS:
                 (dataset / part).mkdir(parents=True, exist_ok=True)
@@ -113,11 +115,11 @@ class BtrfsStorage:
 
     async def zone_usage(self, zones: Iterable[str]) -> dict[str, Usage]:
         """From the pool's accounting: what the zone wrote, its log and its anonymous volumes with it."""
-        return self._usage({zone: self._zones / zone for zone in zones})
+        return await asyncio.to_thread(self._usage, {zone: self._zones / zone for zone in zones})
 
     async def volume_usage(self, names: Iterable[str]) -> dict[str, Usage]:
         """From the pool's accounting."""
-        return self._usage({name: self._volumes / name for name in names})
+        return await asyncio.to_thread(self._usage, {name: self._volumes / name for name in names})
 
     async def survey(self) -> tuple[frozenset[str], frozenset[str]]:
         """What has a subvolume."""
@@ -143,7 +145,7 @@ class BtrfsStorage:
 
     def _usage(self, datasets: dict[str, Path]) -> dict[str, Usage]:
         with our_errors("read the pool's accounting"):
-            groups = self._subvolumes.usage()
+            groups = self._subvolumes.settled_usage()
         found = {}
         for name, path in datasets.items():
             group = groups.get(self._subvolumes.group(path))

@@ -17,6 +17,7 @@ import msgspec
 
 from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
+from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.incoming import Incoming
 from zonehost.drivers.storage.btrfs.outgoing import Outgoing
 from zonehost.drivers.storage.btrfs.pool import Pool
@@ -36,9 +37,10 @@ _RENAME_EXCHANGE = 2
 class BtrfsSnapshots:
     """`ports.snapshots.Snapshots` on a pool."""
 
-    def __init__(self, pool: Pool, subvolumes: Subvolumes, forks: ForkServer) -> None:
+    def __init__(self, pool: Pool, subvolumes: Subvolumes, blank: Blank, forks: ForkServer) -> None:
         self._pool = pool
         self._subvolumes = subvolumes
+        self._blank = blank
         self._forks = forks
         self._snapshots = pool.root / "snapshots"
         self._bases = pool.root / "bases"
@@ -192,7 +194,7 @@ class BtrfsSnapshots:
 
     def _make_room(self, place: Path, base: tuple[str, Dataset] | None) -> None:
         if base is None:
-            self._subvolumes.create(place)
+            self._blank.become(place)
         else:
             self._subvolumes.snapshot(self._held(*base), place)
 

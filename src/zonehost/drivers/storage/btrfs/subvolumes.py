@@ -94,6 +94,11 @@ class Subvolumes:
         """What every group holds, by its number."""
         return btrfs.quota_groups(self._pool)
 
+    def settled_usage(self) -> dict[int, btrfs.QuotaGroup]:
+        """As `usage`, with what was written up to now: the kernel counts as it commits, else every 30 seconds."""
+        btrfs.commit(self._pool)
+        return self.usage()
+
     def group(self, path: Path) -> int:
         """The number of a dataset's group."""
         digest = hashlib.sha256(os.fsencode(path.relative_to(self._root))).digest()
