@@ -1,4 +1,4 @@
-"""One build from its first to its last step, and the service that prepares builds."""
+"""One build from its first to its last step."""
 
 from __future__ import annotations
 
@@ -10,101 +10,26 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from zonehost.builder.carried import carried_steps
-from zonehost.builder.faults import SyntaxFault
-from zonehost.builder.freshness import read_bound
 from zonehost.builder.ledger import Ledger
-from zonehost.builder.parse import parse
 from zonehost.builder.perform import Performer
-from zonehost.builder.plan import Plan, draw_plan
-from zonehost.builder.remote import receive_remote
+from zonehost.builder.plan import Plan
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.result import image_config, image_id
 from zonehost.builder.stage import StageBuilder
-from zonehost.builder.stale import find_stale
 from zonehost.domain.failpoint import failpoint
-from zonehost.domain.identity import new_id
 from zonehost.domain.image_config import read_image_config
-from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.ports.build_files import Placement, Selection
 from zonehost.ports.build_listener import StepShown
-from zonehost.ports.builder import Definition
 from zonehost.ports.workshop import Base, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from zonehost.builder.state import StageState
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
     from zonehost.ports.build_listener import Listener, Voice
-    from zonehost.ports.builder import BuildRequest
-    from zonehost.ports.provenance import Finding
-
-
-class ImageBuilder:
-    """The builder port."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    async def settle(self) -> None:
-        """See `Builder.settle`."""
-        await self._work.workshop.abandon()
-        for build in await self._work.files.survey():
-            await self._work.files.discard(build)
-        self._work.cache.keep_provenance(self._work.workshop.images())
-
-    async def stale(self, images: Sequence[str], fresh: str) -> list[Finding]:
-        """See `Builder.stale`."""
-        try:
-            bound = read_bound(fresh) if fresh else None
-        except SyntaxFault as fault:
-            raise InvalidParameter(fault.reason) from fault
-        return [finding for name in images for finding in await find_stale(self._work, name, bound)]
-
-    async def prepare(self, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
-        """See `Builder.prepare`."""
-        build = new_id()
-        files = self._work.files
-        try:
-            digest = ""
-            if request.remote:
-                digest = await receive_remote(self._work, build, request.remote, request.dockerfile)
-            else:
-                await files.receive(build, context)
-            failpoint("build.received")
-            definition = request.definition or await self._definition(build, request.dockerfile)
-            if not definition.dockerfile.strip():
-                raise InvalidParameter(f"the Dockerfile ({request.dockerfile}) cannot be empty")
-            ignore = tuple(read_ignore_file(definition.ignore))
-            PatternList(ignore)
-            plan = draw_plan(
-                request,
-                parse(definition.dockerfile),
-                ignore=ignore,
-                host=self._work.host,
-                now=self._work.clock.now(),
-                fresh=self._work.fresh,
-            )
-        except BaseException:
-            await files.discard(build)
-            raise
-        made = Build(build, plan, self._work)
-        if digest:
-            made.came_from(request.remote, digest)
-        return made
-
-    async def _definition(self, build: str, dockerfile: str) -> Definition:
-        """The Dockerfile in the context, with its own ignore file, or else the context's."""
-        data = await self._work.files.read(build, dockerfile)
-        if data is None:
-            raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}")
-        for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-            ignore = await self._work.files.read(build, name)
-            if ignore is not None:
-                return Definition(data, ignore)
-        return Definition(data)
 
 
 class Build:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zonehost.builder.freshness import age_of
+from zonehost.builder.faults import SyntaxFault
+from zonehost.builder.freshness import age_of, read_bound
 from zonehost.builder.packages import QUESTION, read_answer
 from zonehost.domain.host_config import HostConfig
 from zonehost.domain.identity import new_id
@@ -13,19 +14,27 @@ from zonehost.ports.provenance import Finding, Provenance
 from zonehost.ports.workshop import RunOrder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from zonehost.builder.work import Work
     from zonehost.ports.provenance import BaseUsed, UrlUsed
     from zonehost.ports.workshop import Base
 
 
-async def find_stale(work: Work, name: str, fresh: int | None) -> list[Finding]:
-    """What is out of date in an image; `fresh` bounds the age of steps, None takes the build's own bound.
+async def find_stale(work: Work, images: Sequence[str], fresh: str) -> list[Finding]:
+    """What is out of date in images; `fresh` bounds the age of steps, an empty one takes the builds' own bounds.
 
     Raises:
-        NotFound: there is no such image.
+        NotFound: there is no such image. InvalidParameter: `fresh` is no duration.
     """
+    try:
+        bound = read_bound(fresh) if fresh else None
+    except SyntaxFault as fault:
+        raise InvalidParameter(fault.reason) from fault
+    return [finding for name in images for finding in await _image(work, name, bound)]
+
+
+async def _image(work: Work, name: str, fresh: int | None) -> list[Finding]:
     image = work.workshop.find(name)
     known = work.cache.provenance(image.id) or Provenance()
     found = [finding for base in known.bases if (finding := await _base(work, name, base))]

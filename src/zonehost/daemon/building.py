@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from zonehost import __version__
-from zonehost.builder.build import ImageBuilder
+from zonehost.builder.service import ImageBuilder
 from zonehost.builder.work import Work
 from zonehost.drivers.buildcache.folder import CacheFolder
 from zonehost.drivers.builds.folder import BuildFolder

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zonehost.api.classic_build import Console
-from zonehost.builder.build import ImageBuilder
+from zonehost.builder.service import ImageBuilder
 from zonehost.builder.work import Work
 from zonehost.domain.image import Layer
 from zonehost.domain.image_config import ImageConfig, read_image_config

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.builder.fakes import HOUR, Bench, diff_id
-from zonehost.builder.build import ImageBuilder
 from zonehost.builder.packages import Outdated, read_answer
+from zonehost.builder.service import ImageBuilder
 from zonehost.domain.image_config import ImageConfig
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.ports.provenance import Finding

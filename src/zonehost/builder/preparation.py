@@ -1,0 +1,66 @@
+"""From a request and its context to a build that can begin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zonehost.builder.build import Build
+from zonehost.builder.parse import parse
+from zonehost.builder.plan import draw_plan
+from zonehost.builder.remote import receive_remote
+from zonehost.domain.failpoint import failpoint
+from zonehost.domain.identity import new_id
+from zonehost.domain.path_patterns import PatternList, read_ignore_file
+from zonehost.errors import InvalidParameter
+from zonehost.ports.builder import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from zonehost.builder.work import Work
+    from zonehost.ports.builder import BuildRequest
+
+
+async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
+    """Take in the context, and plan what its Dockerfile says; see `Builder.prepare`."""
+    build = new_id()
+    files = work.files
+    try:
+        digest = ""
+        if request.remote:
+            digest = await receive_remote(work, build, request.remote, request.dockerfile)
+        else:
+            await files.receive(build, context)
+        failpoint("build.received")
+        definition = request.definition or await _definition(work, build, request.dockerfile)
+        if not definition.dockerfile.strip():
+            raise InvalidParameter(f"the Dockerfile ({request.dockerfile}) cannot be empty")
+        ignore = tuple(read_ignore_file(definition.ignore))
+        PatternList(ignore)
+        plan = draw_plan(
+            request,
+            parse(definition.dockerfile),
+            ignore=ignore,
+            host=work.host,
+            now=work.clock.now(),
+            fresh=work.fresh,
+        )
+    except BaseException:
+        await files.discard(build)
+        raise
+    made = Build(build, plan, work)
+    if digest:
+        made.came_from(request.remote, digest)
+    return made
+
+
+async def _definition(work: Work, build: str, dockerfile: str) -> Definition:
+    """The Dockerfile in the context, with its own ignore file, or else the context's."""
+    data = await work.files.read(build, dockerfile)
+    if data is None:
+        raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}")
+    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
+        ignore = await work.files.read(build, name)
+        if ignore is not None:
+            return Definition(data, ignore)
+    return Definition(data)
