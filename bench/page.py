@@ -1,6 +1,7 @@
 """docs/benchmarks.md, drawn from docs/benchmarks.json: of each group the figures of its last run.
 
-A group can so be measured again by itself, at a quiet moment, without losing the others.
+A group can so be measured again by itself, at a quiet moment, without losing the others. What a reader must know of the
+machine stands in docs/benchmarks-remarks.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bench.rows.group import Group
 
 _DOCS: Final = Path(__file__).parents[1] / "docs"
 _FIGURES: Final = _DOCS / "benchmarks.json"
+_REMARKS: Final = _DOCS / "benchmarks-remarks.md"
 PAGE: Final = _DOCS / "benchmarks.md"
 _HEAD: Final = """# Benchmarks
 
@@ -46,6 +48,7 @@ def draw(groups: Iterable[Group]) -> None:
     known = [(group, kept[group.name]) for group in groups if group.name in kept]
     lines = [_HEAD]
     lines += [f"Machine: {described}\n" for described in dict.fromkeys(entry["machine"] for _, entry in known)]
+    lines += [_REMARKS.read_text()] if _REMARKS.exists() else []
     for group, entry in known:
         lines += [f"## {group.name}", "", f"{entry['day']}, load average {entry['load']}", ""]
         lines += [*_table(group, entry), ""]
