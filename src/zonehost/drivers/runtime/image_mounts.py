@@ -15,7 +15,7 @@ import msgspec
 from zonehost.domain.blueprint import BindMount
 from zonehost.domain.volume import ImageFile
 from zonehost.errors import InvalidParameter
-from zonehost.linux import loop_image
+from zonehost.linux import ancillary, loop_image
 from zonehost.linux.forkserver import ForkServer
 from zonehost.linux.jobs import answering, run
 
@@ -35,7 +35,7 @@ async def mount_images(forks: ForkServer, binds: Sequence[BindMount]) -> list[in
         with ours, theirs:
             await run(forks, _JOB, images, [theirs.fileno()])
             for _ in images:
-                mounted += socket.recv_fds(ours, 1, 1, socket.MSG_CMSG_CLOEXEC)[1]
+                mounted += ancillary.receive(ours, 1, 1)[1]
     return mounted
 
 
