@@ -39,9 +39,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     if report.failed:
         row.failed.add(item.nodeid)
     if report.when == "call":
-        for name, found in item.user_properties:
-            assert isinstance(found, Found)
-            row.add(name, found)
+        for name, (value, fold) in item.user_properties:
+            row.add(name, Found(value, fold))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -74,7 +73,7 @@ def own(new_daemon: MakeDaemon) -> Daemon:
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Figure:
     """Takes a figure of the test's row; of several tests the largest counts, or with `fold="sum"` the sum."""
-    return lambda name, value, fold="max": record_property(name, Found(value, fold))
+    return lambda name, value, fold="max": record_property(name, (value, fold))
 
 
 @pytest.fixture(scope="session")
