@@ -39,8 +39,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     if report.failed:
         row.failed.add(item.nodeid)
     if report.when == "call":
-        for name, (value, fold) in item.user_properties:
-            row.add(name, Found(value, fold))
+        for name, found in item.user_properties:
+            assert isinstance(found, tuple)
+            row.add(name, Found(*found))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
