@@ -128,3 +128,37 @@ async def test_a_log_past_its_size_is_rotated_and_reopened(logs: LogFiles, tmp_p
     assert (tmp_path / "log.1").read_bytes() == b"x" * 100
     assert log.read_bytes() == b"new"
     assert not (tmp_path / "log.2").exists()
+
+
+def _watches() -> int:
+    """Files that this process watches (inotify(7), /proc/PID/fdinfo)."""
+    infos = Path("/proc/self/fdinfo").iterdir()
+    return sum(text.startswith("inotify ") for info in infos if info.exists() for text in info.read_text().splitlines())
+
+
+async def _turns() -> None:
+    """Let all that can go on go on."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def test_a_log_that_is_let_go_is_not_watched(logs: LogFiles, tmp_path: Path) -> None:
+    before = _watches()
+    log = tmp_path / "log"
+    log.write_bytes(line(1))
+
+    async def reopen() -> None:
+        """The log is never full."""
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    logs.keep("zone", str(log), max_size=1 << 20, max_files=2, reopen=reopen)
+    reading = asyncio.create_task(collected(logs.read(str(log), follow=never)))
+    await _turns()
+    assert _watches() > before
+    await logs.forget("zone")
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await _turns()
+    assert _watches() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from functools import partial
 
 from zonehost.linux import inotify
 
@@ -31,7 +32,11 @@ class FileChanges:
         self._reader: asyncio.Task[None] | None = None
 
     def next(self, path: str) -> asyncio.Future[None]:
-        """Done at the first change of the file (or directory) after this call; done at once if there is none."""
+        """Done at the first change of the file (or directory) after this call; done at once if there is none.
+
+        Who does not wait for it any more cancels it: a watch holds its file, and with it a subvolume that was destroyed
+        around it, of which the kernel tells nothing.
+        """
         future = asyncio.get_running_loop().create_future()
         if self._inotify is None:
             self._inotify = inotify.Inotify()
@@ -42,7 +47,16 @@ class FileChanges:
             future.set_result(None)
             return future
         self._waiting[watch].append(future)
+        future.add_done_callback(partial(self._let_go, watch))
         return future
+
+    def _let_go(self, watch: int, future: asyncio.Future[None]) -> None:
+        waiting = self._waiting.get(watch, [])
+        if future.cancelled() and future in waiting:
+            waiting.remove(future)
+            if not waiting and self._inotify is not None:
+                del self._waiting[watch]
+                self._inotify.remove(watch)
 
     async def close(self) -> None:
         """Stop; futures handed out stay undone."""

@@ -97,11 +97,14 @@ class LogFiles:
     async def _rotate(self, path: str, max_size: int, max_files: int, reopen: Callable[[], Awaitable[None]]) -> None:
         while True:
             change = self._changes.next(path)
-            if _size(path) > max_size:
-                _shift(path, max_files)
-                await reopen()
-            else:
-                await change
+            try:
+                if _size(path) > max_size:
+                    _shift(path, max_files)
+                    await reopen()
+                else:
+                    await change
+            finally:
+                change.cancel()
             await asyncio.sleep(_PAUSE)
 
 

@@ -95,12 +95,15 @@ async def _until_replaced(
     while True:
         # Asked for before the file is read, so that no change between the two is missed.
         change = changes.next(watched)
-        last, replaced = end.done(), _is_replaced(path, current)
-        if current >= 0:
-            async for batch in _to_the_end(current, parser):
-                yield batch
-        if replaced or last or not await _either(change, end, until):
-            return
+        try:
+            last, replaced = end.done(), _is_replaced(path, current)
+            if current >= 0:
+                async for batch in _to_the_end(current, parser):
+                    yield batch
+            if replaced or last or not await _either(change, end, until):
+                return
+        finally:
+            change.cancel()
 
 
 async def _either(change: asyncio.Future[None], end: asyncio.Future[None], until: int) -> bool:
