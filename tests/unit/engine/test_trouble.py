@@ -16,6 +16,7 @@ from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
 from zonehost.engine.container.stop import stop
 from zonehost.engine.container.wait import WaitCondition, wait
+from zonehost.engine.network.disconnect import disconnect
 from zonehost.errors import Blocked, Conflict, SystemFailure
 from zonehost.ports.records import Change
 
@@ -149,3 +150,12 @@ async def test_a_removal_that_cannot_be_noted_is_not_begun(world: World) -> None
     assert record_of(world, record.id).phase is Phase.WHOLE
     assert all(volume.phase is Phase.WHOLE for volume in world.host.volumes)
     await start(world.host, record.id)
+
+
+async def test_a_signal_does_not_undo_a_disconnect_at_the_same_time(world: World) -> None:
+    container = await run(world, "sleep")
+    await asyncio.gather(
+        kill(world.host, container, signal="TERM"), disconnect(world.host, "bridge", container, force=False)
+    )
+    record = record_of(world, container)
+    assert (set(record.endpoints), record.state.stopped_by_hand) == (set(), True)

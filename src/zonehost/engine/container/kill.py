@@ -47,12 +47,16 @@ async def send(host: Host, zone: Zone, number: int) -> None:
     if zone.record.state.stopped_by_hand:
         await _signal(host, zone, number)
     else:
-        state = msgspec.structs.replace(zone.record.state, stopped_by_hand=True)
-        record = msgspec.structs.replace(zone.record, state=state)
-        await together(host.keep(zone, record), _signal(host, zone, number))
+        await together(_note_hand(host, zone), _signal(host, zone, number))
     if stops and zone.record.state.status is Status.PAUSED:
         await _thaw(host, zone)
     tell_container(host, zone.record, "kill", signal=str(number))
+
+
+async def _note_hand(host: Host, zone: Zone) -> None:
+    """The record is read here: what else changes it meanwhile, as a disconnect does, is not undone."""
+    state = msgspec.structs.replace(zone.record.state, stopped_by_hand=True)
+    await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
 
 
 async def end(host: Host, zone: Zone) -> None:

@@ -49,7 +49,7 @@ async def _connect_running(host: Host, zone: Zone, network: Network, asked: Endp
         made = await host.networking.connect(record.state.pid, plugs_of(host, zone.record), Plug(network, leased))
     except BaseException:
         release_all(host, [leased])
-        await host.keep(zone, record)
+        await host.keep(zone, msgspec.structs.replace(zone.record, endpoints=record.endpoints))
         raise
     failpoint("connect.made")
     await host.keep(zone, _with(zone.record, network.name, made))

@@ -38,7 +38,7 @@ async def disconnect(host: Host, ref: str, container: str, *, force: bool) -> No
         if record.state.running:
             await host.networking.disconnect(record.state.pid, plugs_of(host, without), Plug(network, endpoint))
             failpoint("disconnect.made")
-        await host.keep(zone, without)
+        await host.keep(zone, msgspec.structs.replace(zone.record, endpoints=rest))
         release_all(host, [endpoint])
         if record.state.running:
             await rewrite_hosts(host, without)
