@@ -31,7 +31,7 @@ from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.volume.create import discard as discard_volume
-from zonehost.errors import InvalidParameter, NotFound
+from zonehost.errors import Conflict, InvalidParameter, NotFound
 from zonehost.ports.records import Put
 from zonehost.ports.snapshots import Snapshots
 from zonehost.ports.streams import ByteStream
@@ -120,6 +120,9 @@ async def _publish(host: Host, port: Snapshots, transfer: str, wanted: Plan) -> 
     async with AsyncExitStack() as undo:
         zone = None
         if wanted.base is None:
+            for volume in wanted.volumes:
+                if host.volumes.get(volume.name) is not None:  # of another stream, that came at the same time
+                    raise Conflict(f"there is a volume {volume.name} already: receive under another name")
             if snapshot.container is not None:
                 zone = host.containers.add(snapshot.container)
                 undo.push_async_callback(discard, host, zone, wanted.volumes)
