@@ -101,7 +101,7 @@ async def test_a_ping_tells_what_clients_need_to_know(peer: Peer, method: str) -
             "Api-Version": "1.51",
             "Ostype": "linux",
             "Swarm": "inactive",
-            "Builder-Version": "1",
+            "Builder-Version": "2",
             "Pragma": "no-cache",
         }
         assert pong.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -163,7 +163,6 @@ async def test_a_host_in_no_swarm_says_so(peer: Peer, method: str, path: str) ->
         ("POST", "/swarm/leave", 503),
         ("GET", "/plugins/x/json", 404),
         ("POST", "/plugins/pull?remote=x", 501),
-        ("POST", "/session", 501),
     ],
 )
 async def test_what_zonehost_does_not_do_is_refused(peer: Peer, method: str, path: str, status: int) -> None:
