@@ -116,21 +116,26 @@ def test_home_is_where_the_first_process_is(group: Group, start: Callable[..., s
         group.home(os.getpid())
 
 
-def test_a_child_is_born_in_the_group(group: Group) -> None:
+def test_a_child_is_born_in_the_group_and_joins_all_others(group: Group) -> None:
     """In a fresh interpreter: fork_into is for processes with one thread, and pytest may have more."""
     program = (
         "import os, sys\n"
         "from zonehost.linux.cgroup_fork import fork_into\n"
+        "from zonehost.linux.cgroup_tree import join\n"
         "pid = fork_into(os.open(sys.argv[1], os.O_PATH))\n"
         "if pid == 0:\n"
-        "    inside = [line for line in open('/proc/self/cgroup') if line.startswith('0::')]\n"
-        "    print(inside[0].strip(), flush=True)\n"
+        "    join(sys.argv[2:])\n"
+        "    print(open('/proc/self/cgroup').read(), flush=True)\n"
         "    os._exit(7)\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
-    command = [sys.executable, "-c", program, group.part(Part.ZONE)]
+    command = [sys.executable, "-c", program, group.part(Part.ZONE), *group.legacy]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (7, f"0::/{group.path}/zone\n", "")
+    assert (done.returncode, done.stderr) == (7, "")
+    hierarchies = discover()
+    assert {line.split(":", 2)[2] for line in done.stdout.split()} == (
+        {f"/{group.path}/zone", f"/{group.path}"} if hierarchies.legacy else {f"/{group.path}/zone"}
+    )
 
 
 def test_a_birth_in_no_group_fails_as_the_kernel_says() -> None:

@@ -137,7 +137,8 @@ class Group:
             dict.fromkeys(hierarchies.controllers, inside),
             {controller: f"{root}/{self.path}" for controller, root in hierarchies.legacy.items()},
         )
-        self._legacy = tuple(f"{root}/{self.path}" for root in hierarchies.roots[1:])
+        self.legacy = tuple(f"{root}/{self.path}" for root in hierarchies.roots[1:])
+        """The directories in the v1 hierarchies; none on pure v2. See `cgroup_tree.join`."""
 
     def part(self, part: Part) -> str:
         """The directory in the v2 tree that holds these processes."""
@@ -149,21 +150,16 @@ class Group:
         tree.hand_down(self.unified, self._instance.hierarchies.controllers)
         tree.make(self.part(Part.ZONE))
         tree.make(self.part(Part.KEEPER))
-        for directory in self._legacy:
+        for directory in self.legacy:
             self._instance.make(directory)
 
     def move(self, pid: int, part: Part) -> None:
         """Move a process (0: the caller) with all its threads. The v2 group comes last: who is in it, is in all.
 
         The first migration after a quiet moment waits for an RCU grace period, 5 to 25 ms: call this in a thread, or
-        avoid it: `cgroup_fork.fork_into(part(...))`, then `admit`.
+        avoid it: `cgroup_fork.fork_into(part(...))`, then `cgroup_tree.join(legacy)` in the child.
         """
         for directory in (*self._legacy_of(part), self.part(part)):
-            tree.write(f"{directory}/cgroup.procs", str(pid))
-
-    def admit(self, pid: int) -> None:
-        """Move a process that was born in the v2 group `zone` into the v1 groups too. Nothing to do on pure v2."""
-        for directory in self._legacy:
             tree.write(f"{directory}/cgroup.procs", str(pid))
 
     def expel(self, pid: int) -> None:
@@ -223,13 +219,13 @@ class Group:
             OSError: EBUSY, a process is still in one of them.
         """
         protected = protection(self.unified)
-        for directory in (self.part(Part.ZONE), self.part(Part.KEEPER), self.unified, *self._legacy):
+        for directory in (self.part(Part.ZONE), self.part(Part.KEEPER), self.unified, *self.legacy):
             tree.remove_tree(directory)
         share_out(self.unified, -protected)
         self._instance.leave_parent()
 
     def _legacy_of(self, part: Part) -> tuple[str, ...]:
-        return self._legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self._legacy)
+        return self.legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self.legacy)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from zonehost.drivers.runtime.spec_devices import passed
 from zonehost.drivers.runtime.spec_rlimits import make_room
 from zonehost.drivers.runtime.staging import Stage, clone_binds, protect
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import accounts, idmap, mounts, namespaces, overlay
+from zonehost.linux import accounts, cgroup_tree, idmap, mounts, namespaces, overlay
 from zonehost.linux.accounts import Account
 from zonehost.linux.openat import IN_ROOT, open_below
 
@@ -50,6 +50,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Where the v2 tree is mounted."""
     group: str
     """The zone's group in it."""
+    legacy: tuple[str, ...]
+    """The zone's groups in v1 hierarchies; none on pure v2."""
     hybrid: bool
     """Whether v1 hierarchies hold the controllers."""
     images: int = 0
@@ -133,7 +135,7 @@ class _Birth:
         self._hide_cgroups()
         if place.holder:
             os.waitpid(place.holder, 0)
-        self._report.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
+        cgroup_tree.join(plan.legacy)
         self._become_keeper(folder)
 
     def _hide_cgroups(self) -> None:

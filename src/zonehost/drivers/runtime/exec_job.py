@@ -29,7 +29,7 @@ from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.spec_process import environment, within_bounds
 from zonehost.drivers.runtime.spec_rlimits import impose
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import accounts, credentials, idmap, namespaces, terminal
+from zonehost.linux import accounts, cgroup_tree, credentials, idmap, namespaces, terminal
 from zonehost.linux.accounts import Account
 
 _SHARED: Final = namespaces.NEWNS | namespaces.NEWNET | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWCGROUP
@@ -45,6 +45,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The host's id of the zone's root; 0 if the zone has the host's ids."""
     config: str
     """The path of the zone's OCI configuration, which has its filter of system calls."""
+    legacy: tuple[str, ...]
+    """The zone's groups in v1 hierarchies."""
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -83,7 +85,7 @@ def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]
             os.fchown(fd, task.first_id + account.uid, -1)
         os.dup2(fd, number)
     os.setsid()
-    daemon.recv(1)  # the daemon's word that this process is in all of the zone's cgroups
+    cgroup_tree.join(task.legacy)
 
     sys.meta_path.clear()
     namespaces.enter(zone, _SHARED)

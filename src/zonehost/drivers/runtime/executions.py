@@ -11,7 +11,7 @@ from zonehost.domain.blueprint import ExecPlan
 from zonehost.drivers.runtime.exec_ends import PipeEnds, TerminalEnds
 from zonehost.drivers.runtime.exec_job import Task
 from zonehost.drivers.runtime.exec_streams import PipeStreams, TerminalStreams
-from zonehost.drivers.runtime.jobs import admit, failure, hear
+from zonehost.drivers.runtime.jobs import failure, hear
 from zonehost.drivers.runtime.living import Zone
 from zonehost.errors import Conflict, SystemFailure
 from zonehost.linux import pidfd
@@ -62,12 +62,10 @@ class Executions:
                 with theirs:
                     child = await self._fork(zone, plan, [theirs.fileno(), zone.process, *ends.given])
                 ends.hand_over()
-                admission = asyncio.ensure_future(admit(ours, child, zone.group))
                 said, fds = await hear(ours)
                 if fds:
                     ends.kept += fds
                     said, _ = await hear(ours)
-                await admission
                 if said is not None:
                     raise failure(said, plan.process.args)
             return Execution(child, ends.streams())
@@ -76,7 +74,13 @@ class Executions:
             raise
 
     async def _fork(self, zone: Zone, plan: ExecPlan, fds: list[int]) -> Child:
-        task = Task(plan=plan, pid=zone.pid, first_id=zone.record.first_id, config=zone.folder.config)
+        task = Task(
+            plan=plan,
+            pid=zone.pid,
+            first_id=zone.record.first_id,
+            config=zone.folder.config,
+            legacy=zone.group.legacy,
+        )
         try:
             home = os.open(zone.group.home(zone.pid), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except (ProcessLookupError, FileNotFoundError) as error:

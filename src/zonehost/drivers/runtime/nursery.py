@@ -16,7 +16,7 @@ from zonehost.drivers.runtime.birth import Plan
 from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
 from zonehost.drivers.runtime.image_mounts import mount_images
 from zonehost.drivers.runtime.input import Input
-from zonehost.drivers.runtime.jobs import admit, failure, hear
+from zonehost.drivers.runtime.jobs import failure, hear
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.pipes import pipe
 from zonehost.linux.cgroup import Hierarchies
@@ -60,6 +60,7 @@ class Nursery:
             neighbours=neighbour_zones,
             unified=self._hierarchies.unified,
             group=group.part(Part.ZONE),
+            legacy=group.legacy,
             hybrid=bool(self._hierarchies.legacy),
         )
         images = await mount_images(self._forks, blueprint.binds)
@@ -101,7 +102,7 @@ class Nursery:
                 child = await self._fork(plan, [theirs.fileno(), *held], group)
             guard = os.dup(child.pidfd)
             try:
-                pid = await self._hear_out(ours, child, group, plumb, plan.blueprint.process.args)
+                pid = await self._hear_out(ours, plumb, plan.blueprint.process.args)
                 record = folder.record()
                 assert record is not None  # the job writes it before it becomes the keeper
                 _give_streams(pid, record.owner)
@@ -117,11 +118,9 @@ class Nursery:
         finally:
             os.close(born_in)
 
-    async def _hear_out(
-        self, report: socket.socket, child: Child, group: Group, plumb: Plumb | None, args: Sequence[str]
-    ) -> int:
+    async def _hear_out(self, report: socket.socket, plumb: Plumb | None, args: Sequence[str]) -> int:
         """What the job says, up to the pid of the first process; the network is plumbed meanwhile."""
-        beside: list[asyncio.Future[None]] = [asyncio.ensure_future(admit(report, child, group))]
+        beside: list[asyncio.Future[None]] = []
         try:
             while True:
                 said, fds = await hear(report)
