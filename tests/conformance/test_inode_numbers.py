@@ -57,3 +57,24 @@ async def test_numbers_stay_above_after_the_pool_was_mounted_again(tmp_path: Pat
     with open_test_pool(tmp_path) as pool:
         dataset = Path(await _storage(pool).create_zone("after"))
         assert not _numbers(dataset) & taken
+
+
+async def test_a_zone_of_layers_that_are_known_uses_up_no_numbers(tmp_path: Path) -> None:
+    with open_test_pool(tmp_path) as pool:
+        storage = _storage(pool)
+        layers = _make_layer(pool, "layer", 3).parent
+        os.utime(layers, (1, 1))
+        await storage.create_zone("first")
+        due = _due(layers)
+        await storage.create_zone("second")
+        await storage.create_zone("third")
+        assert _due(layers) == due + 1
+
+
+def _due(folder: Path) -> int:
+    """The next inode number in the folder's subvolume; asking uses it up."""
+    fd = os.open(folder, os.O_TMPFILE | os.O_RDWR)
+    try:
+        return os.fstat(fd).st_ino
+    finally:
+        os.close(fd)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from zonehost.linux import btrfs
 
 _MARK: Final = "root"
 """A folder that every zone's dataset has anyway."""
+_TICK: Final = 100_000_000
+"""Nanoseconds in which two changes of a folder may bear the same time."""
 
 
 class Blank:
@@ -29,6 +32,8 @@ class Blank:
         self._path = root / "blank"
         self._layers = root / "layers"
         self._rising = threading.Lock()
+        self._above = 0
+        """The time of the last change of the folder of layers that the mark is known to be above."""
         for name in ("blank", "layers"):
             with suppress(FileExistsError):
                 btrfs.create_subvolume(descriptor, name)
@@ -46,11 +51,22 @@ class Blank:
         self._subvolumes.snapshot(self._path, dataset, place=dataset)
 
     def _rise(self) -> None:
-        """Use up numbers, at 16 microseconds each, until the mark is above those of all layers that there are."""
+        """Use up numbers, at 16 microseconds each, until the mark is above those of all layers that there are.
+
+        A layer gets its name in their folder when it is whole, which the folder's time tells: to ask for the next
+        number would use one up each time.
+        """
+        changed = self._layers.stat().st_mtime_ns
+        if changed == self._above:
+            return
         mark = self._path / _MARK
         highest = _next_number(self._layers)
-        if mark.exists() and mark.stat().st_ino > highest:
-            return
+        if not mark.exists() or mark.stat().st_ino <= highest:
+            self._raise(mark, highest)
+        if time.time_ns() - changed > _TICK:
+            self._above = changed
+
+    def _raise(self, mark: Path, highest: int) -> None:
         while _next_number(self._path) < highest:
             pass
         higher = self._path / f"{_MARK}.new"
