@@ -1,7 +1,7 @@
 """Jobs of a fork server that answer with a value or an error, and take in or give out a stream of bytes.
 
-`run` and `stream` are the daemon's side. On the job's side, `answering` makes a job of a function, and `chunks` reads
-what the daemon sends. Bytes and the answer (JSON) go through pipes. A job whose caller goes away is killed.
+This is the daemon's side; `linux.answering` is the job's. Bytes and the answer (JSON) go through pipes. A job whose
+caller goes away is killed.
 """
 
 from __future__ import annotations
@@ -10,54 +10,16 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from zonehost import errors
+from zonehost.linux.answering import CHUNK, Answer
 from zonehost.linux.forkserver import Child, ForkServer
 
 _PIPE_SIZE: Final = 1 << 20
-_CHUNK: Final = 1 << 20
-
-Job = Callable[[Any, list[int]], Any]
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    value: Any = None
-    error: str = ""
-    message: str = ""
-
-
-def answering(function: Job) -> Callable[[Any, list[int]], int]:
-    """A job that sends what the function returns, or the ZonehostError or OSError that it raises, to its caller.
-
-    The function gets the arguments, and the descriptors that `run` and `stream` name.
-    """
-
-    def job(arguments: Any, fds: list[int]) -> int:
-        answer, *rest = fds
-        try:
-            told = _Answer(value=function(arguments, rest))
-        except errors.ZonehostError as error:
-            told = _Answer(error=type(error).__name__, message=str(error))
-        except BrokenPipeError:
-            return 1  # nobody wants the stream any more
-        except OSError as error:
-            where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-            told = _Answer(error="SystemFailure", message=f"{where}: {error.strerror}".removeprefix(": "))
-        with os.fdopen(answer, "wb") as file:
-            file.write(msgspec.json.encode(told))
-        return 0
-
-    return job
-
-
-def chunks(fd: int) -> Iterator[bytes]:
-    """What comes through a descriptor, up to its end."""
-    while chunk := os.read(fd, _CHUNK):
-        yield chunk
 
 
 async def run(
@@ -185,7 +147,7 @@ async def _feed(source: _Pipe, archive: AsyncIterable[bytes], child: Child) -> N
 async def _read(fd: int) -> bytes:
     while True:
         try:
-            return os.read(fd, _CHUNK)
+            return os.read(fd, CHUNK)
         except BlockingIOError:
             await ready(fd, asyncio.get_running_loop().add_reader)
 
@@ -218,7 +180,7 @@ async def _value(told: bytes, child: Child) -> Any:
     status = await child.exited
     if not told:
         raise errors.SystemFailure(f"a job of the launcher ended with status {status}")
-    answer = msgspec.json.decode(told, type=_Answer)
+    answer = msgspec.json.decode(told, type=Answer)
     if answer.error:
         raise getattr(errors, answer.error)(answer.message)
     return answer.value

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from zonehost.errors import Conflict
-from zonehost.linux.jobs import answering, chunks
+from zonehost.linux.answering import answering, chunks
 
 
 @answering

@@ -20,7 +20,7 @@ from zonehost.drivers.builds.layout import Layout
 from zonehost.drivers.builds.trees import DiskTree, IndexTree, Item, SourceTree
 from zonehost.errors import InvalidParameter
 from zonehost.linux import overlay
-from zonehost.linux.jobs import answering, chunks
+from zonehost.linux.answering import answering, chunks
 from zonehost.linux.scratch import privately
 from zonehost.ports.build_files import Placement, Selection
 from zonehost.tar import block, entry, writer

@@ -14,7 +14,7 @@ from zonehost.drivers.files.paths import ZonePath, status
 from zonehost.drivers.files.read import copied, exported
 from zonehost.drivers.files.write import unpack
 from zonehost.linux import accounts
-from zonehost.linux.jobs import answering, chunks
+from zonehost.linux.answering import answering, chunks
 from zonehost.ports.files import ZoneTree
 from zonehost.tar.extract import write as write_all
 from zonehost.tar.writer import gathered

@@ -16,7 +16,7 @@ from zonehost.drivers.layers.save import save as archived
 from zonehost.drivers.layers.unpack import unpack as take_in
 from zonehost.errors import InvalidParameter, SystemFailure
 from zonehost.linux import libc
-from zonehost.linux.jobs import answering, chunks
+from zonehost.linux.answering import answering, chunks
 from zonehost.ports.archives import ArchivedImage
 from zonehost.tar.compression import gzipped
 from zonehost.tar.extract import write

@@ -16,8 +16,9 @@ from zonehost.domain.blueprint import BindMount
 from zonehost.domain.volume import ImageFile
 from zonehost.errors import InvalidParameter
 from zonehost.linux import ancillary, loop_image
+from zonehost.linux.answering import answering
 from zonehost.linux.forkserver import ForkServer
-from zonehost.linux.jobs import answering, run
+from zonehost.linux.jobs import run
 
 _JOB: Final = "zonehost.drivers.runtime.image_mounts:mount"
 

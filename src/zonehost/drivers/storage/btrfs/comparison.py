@@ -10,7 +10,7 @@ import os
 import stat
 from typing import Any
 
-from zonehost.linux.jobs import answering
+from zonehost.linux.answering import answering
 
 
 def differences(before: str, after: str) -> list[dict[str, str]]:

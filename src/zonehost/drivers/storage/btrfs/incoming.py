@@ -16,9 +16,9 @@ from zonehost.domain.sending import Position
 from zonehost.drivers.storage.btrfs.applier import Applier
 from zonehost.errors import InvalidParameter
 from zonehost.linux import btrfs
+from zonehost.linux.answering import answering
 from zonehost.linux.blocking import read_into
 from zonehost.linux.btrfs_stream import BadStream, CommandBuffer
-from zonehost.linux.jobs import answering
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

@@ -18,10 +18,10 @@ from zonehost.domain.frames import DATA_SIZE, Kind, frame, heading
 from zonehost.domain.sending import Position
 from zonehost.errors import InvalidParameter
 from zonehost.linux import btrfs
+from zonehost.linux.answering import answering
 from zonehost.linux.blocking import write_all
 from zonehost.linux.btrfs_stream import CommandBuffer, Field
 from zonehost.linux.btrfs_stream import Kind as Change
-from zonehost.linux.jobs import answering
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _COMMAND_BYTES: Final = 60
