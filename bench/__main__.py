@@ -41,7 +41,8 @@ def main() -> int:
     """Run what the arguments name; 1 where a figure to reach is not reached."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Compare zonehost with Docker and Podman.")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
-    parser.add_argument("--engines", nargs="+", default=[engine.name for engine in ENGINES])
+    names = [engine.name for engine in ENGINES]
+    parser.add_argument("--engines", nargs="+", choices=names, default=names)
     parser.add_argument("--keep", action="store_true", help=f"write the figures to {page.PAGE}")
     parser.add_argument("--runs", type=int, help="samples a row, instead of each group's own number")
     options = parser.parse_args()
