@@ -15,6 +15,7 @@ from zonehost.drivers.runtime.driver import MACHINE
 from zonehost.errors import Conflict, InvalidParameter
 from zonehost.linux import idmap
 from zonehost.linux.cgroup import discover
+from zonehost.linux.cgroup_events import until
 from zonehost.ports.runtime import Survey
 
 
@@ -108,6 +109,21 @@ async def test_a_keeper_that_a_dead_daemon_left_in_the_zones_own_group_is_moved(
     await another.survey()
     await another.sample(zone)
     assert (group / "keeper/cgroup.procs").read_text().split() == [str(keeper)]
+
+
+async def test_a_keeper_leaves_the_zones_own_group_by_itself(rig: Rig) -> None:
+    blueprint = rig.blueprint("sleep", "100")
+    keeper = (await rig.runtime.create(blueprint)).keeper
+    group = Path(discover().unified, "zonehost", rig.name, blueprint.id)
+    await asyncio.wait_for(until(str(group / "keeper"), "populated", 1), 10)
+    assert (group / "keeper/cgroup.procs").read_text().split() == [str(keeper)]
+
+
+async def test_a_zone_that_shares_the_hosts_pids_is_removed_with_all_its_processes(rig: Rig) -> None:
+    zone = await rig.start("sh", "-c", "sleep 100 & sleep 200", namespaces=Namespaces(pid="host"))
+    await rig.runtime.remove(zone)
+    assert (await rig.next_exit()).code == 137
+    assert rig.groups() == rig.folders() == []
 
 
 async def test_how_a_zone_ended_can_be_found_until_it_is_noted(rig: Rig) -> None:

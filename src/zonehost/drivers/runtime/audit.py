@@ -75,10 +75,12 @@ class KernelZoneAudit:
 
     def _holdings(self, zone: str) -> ZoneHoldings:
         group, folder = self._group(zone), self._root.zone(zone)
-        first = folder.pid()
+        first, record, inside = folder.pid(), folder.record(), group.pids(Part.ZONE)
+        keeper = record.keeper if record else 0
+        beside = [*group.pids(Part.KEEPER), *(pid for pid in inside if pid == keeper)]
         return ZoneHoldings(
-            processes=tuple(filter(None, map(_process, group.pids(Part.ZONE)))),
-            keeper=tuple(filter(None, map(_process, group.pids(Part.KEEPER)))),
+            processes=tuple(filter(None, map(_process, (pid for pid in inside if pid != keeper)))),
+            keeper=tuple(filter(None, map(_process, beside))),
             namespaces=_namespaces(first),
             mounts=_mounts(first),
             devices=_devices(first),

@@ -146,7 +146,9 @@ class ZoneRuntime:
 
     async def update(self, zone: str, limits: Limits) -> None:
         """As in the port."""
-        await asyncio.to_thread(bound, limits, self._living(zone).group, fresh=False)
+        living = self._living(zone)
+        await living.settled()
+        await asyncio.to_thread(bound, limits, living.group, fresh=False)
 
     async def top(self, zone: str, ps_args: str) -> ProcessTable:
         """As in the port."""

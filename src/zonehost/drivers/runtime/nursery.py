@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from zonehost.domain.blueprint import Blueprint
+from zonehost.domain.blueprint import Blueprint, Limits
 from zonehost.drivers.runtime.birth import Plan
 from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
 from zonehost.drivers.runtime.image_mounts import mount_images
@@ -71,7 +71,11 @@ class Nursery:
             for mounted in images:
                 os.close(mounted)
         zone.size = blueprint.process.console_size
-        zone.settle()
+        zone.whole = blueprint.namespaces.pid == "private"
+        if blueprint.limits == Limits():
+            zone.settle_later()
+        else:
+            zone.settle()
         return zone
 
     async def _with_input(

@@ -28,8 +28,7 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None, noted: asy
     """
     deadline = asyncio.get_running_loop().time() + _PATIENCE
     if zone is not None and not zone.over.is_set():
-        await zone.settled()
-        group.kill(Part.ZONE)
+        await zone.kill()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 await zone.over.wait()
