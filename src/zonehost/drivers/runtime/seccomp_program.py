@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from zonehost.drivers.runtime.seccomp import default_profile, resolve, this_machine
+from zonehost.drivers.runtime.seccomp_ranges import condensed
 from zonehost.errors import InvalidParameter, SystemFailure
 
 ANNOTATION: Final = "run.oci.seccomp_bpf_data"
@@ -64,7 +65,7 @@ def program(profile: dict[str, Any], capabilities: Sequence[str], folder: str) -
     try:
         return path.read_text()
     except FileNotFoundError:
-        made = base64.b64encode(compile_filter(resolve(text, capabilities, machine))).decode()
+        made = base64.b64encode(condensed(compile_filter(resolve(text, capabilities, machine)))).decode()
     path.parent.mkdir(mode=0o700, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(made)
