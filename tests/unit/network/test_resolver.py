@@ -6,6 +6,8 @@ import json
 import socket
 import struct
 import threading
+from contextlib import ExitStack
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonehost.drivers.network.resolver import wire
+from zonehost.drivers.network.resolver.datagrams import COUNT
 from zonehost.drivers.network.resolver.server import Server
 from zonehost.drivers.network.resolver.views import Directory, Place, Zone
 from zonehost.drivers.network.resolver.wire import Malformed, answer, read_question, same_question, truncated
@@ -185,3 +188,34 @@ def test_a_resolver_with_zones_goes_on_until_nobody_can_find_it(tmp_path: Path) 
     (tmp_path / "s").unlink()
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_many_questions_at_once_are_each_answered_to_who_asked(tmp_path: Path) -> None:
+    thread, daemon = serving(tmp_path / "s")
+    ends = {"one": bytes([10, 0, 0, 1]), "two": bytes([10, 0, 0, 2]), "nobody": wire.A.to_bytes(2, "big") + b"\0\1"}
+    with ExitStack() as stack:
+        datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        streams = stack.enter_context(socket.socket())
+        for ear in (datagrams, streams):
+            ear.bind(("127.0.0.1", 0))
+        asked = [
+            [(name, number) for number in range(COUNT) for name in names] for names in (list(ends), list(ends)[::-1])
+        ]
+        askers = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in asked]
+        for asker, questions in zip(askers, asked, strict=True):
+            asker.settimeout(30)
+            asker.connect(datagrams.getsockname())
+            for name, number in questions:
+                asker.send(query(name, identity=number.to_bytes(2, "big")))
+        places = [place("n", name, ipv4=str(IPv4Address(ends[name])))._asdict() for name in ("one", "two")]
+        zone = {"id": "a", "places": places, "servers": [], "outside": False}
+        order(daemon, {"put": zone}, datagrams.fileno(), streams.fileno())
+        for asker, questions in zip(askers, asked, strict=True):
+            for name, number in questions:
+                text = asker.recv(512)
+                assert int.from_bytes(text[:2], "big") == number
+                assert text[3] & 15 == (wire.SERVER_FAILURE if name == "nobody" else wire.NO_ERROR)
+                assert text.endswith(ends[name])
+    daemon.close()
+    (tmp_path / "s").unlink()
+    thread.join(30)

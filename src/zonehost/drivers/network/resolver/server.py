@@ -14,16 +14,14 @@ from itertools import cycle
 from typing import Any, Final
 
 from zonehost.drivers.network.resolver import wire
+from zonehost.drivers.network.resolver.datagrams import SIZE, Exchange
 from zonehost.drivers.network.resolver.forward import Forwarder, HostServers, ask_by_stream, read_message
 from zonehost.drivers.network.resolver.views import Directory, Place, Zone
 
-_AT_ONCE: Final = 64
-"""Questions of one zone that are answered before the others have their turn."""
 _CACHED: Final = 1024
 _STREAMS: Final = 32
 _STREAM_SECONDS: Final = 10.0
 _LARGEST_ORDER: Final = 1 << 18
-_LARGEST_QUERY: Final = 4096
 
 
 class _Ears:
@@ -51,6 +49,7 @@ class Server:
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._directory = Directory()
+        self._exchange = Exchange()
         self._ears: dict[str, _Ears] = {}
         self._host = HostServers()
         self._forwarder = Forwarder(self._watch)
@@ -142,21 +141,23 @@ class Server:
             ear.close()
 
     def _answer(self, ears: _Ears) -> None:
-        for _ in range(_AT_ONCE):
-            try:
-                query, asker = ears.datagrams.recvfrom(_LARGEST_QUERY)
-            except OSError:
-                return
-            known = ears.cache.get(query[2:])
-            if known is not None:
-                _send(ears.datagrams, query[:2] + next(known), asker)
+        """What one zone has asked by now; the others have their turn before it asks more."""
+        exchange, cache = self._exchange, ears.cache
+        first = position = 0
+        for position, query in enumerate(exchange.receive(ears.datagrams), 1):
+            known = cache.get(query[2:])
+            if known is None:
+                exchange.send(ears.datagrams, first, position - 1)
+                first = position
+                self._find(ears, query, exchange.sender(position - 1))
             else:
-                self._find(ears, query, asker)
+                exchange.answer(position - 1, query[:2] + next(known))
+        exchange.send(ears.datagrams, first, position)
 
     def _find(self, ears: _Ears, query: bytes, asker: Any) -> None:
         local = self._local(ears.zone, query)
         if local is not None:
-            if len(ears.cache) < _CACHED and len(local) > 0:
+            if len(ears.cache) < _CACHED and 0 < len(local[0]) <= SIZE - len(query[:2]):
                 ears.cache[query[2:]] = cycle(local)
             _send(ears.datagrams, query[:2] + local[0], asker)
             return
