@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.host import World
 from tests.unit.engine.steps import ended, make, quiet, record_of, run
 from zonehost.domain.container import Status
+from zonehost.domain.endpoint_settings import EndpointSettings
 from zonehost.domain.host_config import RestartPolicy
 from zonehost.domain.phase import Phase
 from zonehost.engine.container.kill import kill
@@ -16,8 +17,12 @@ from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
 from zonehost.engine.container.stop import stop
 from zonehost.engine.container.wait import WaitCondition, wait
+from zonehost.engine.network.connect import connect
+from zonehost.engine.network.create import NetworkRequest
+from zonehost.engine.network.create import create as create_network
 from zonehost.engine.network.disconnect import disconnect
-from zonehost.errors import Blocked, Conflict, SystemFailure
+from zonehost.engine.network.remove import remove as remove_network
+from zonehost.errors import Blocked, Conflict, Forbidden, SystemFailure
 from zonehost.ports.records import Change
 
 _STUCK = "process 7 in state D, in fuse_wait"
@@ -159,3 +164,32 @@ async def test_a_signal_does_not_undo_a_disconnect_at_the_same_time(world: World
     )
     record = record_of(world, container)
     assert (set(record.endpoints), record.state.stopped_by_hand) == (set(), True)
+
+
+async def test_a_connection_that_cannot_be_noted_is_undone(world: World) -> None:
+    await create_network(world.host, NetworkRequest(name="other"))
+    container = await run(world, "sleep")
+    before = record_of(world, container).endpoints
+    commit = world.records.commit
+
+    async def full(*changes: Change) -> None:
+        raise SystemFailure("the state cannot be written: disk full")
+
+    world.records.commit = full  # type: ignore[method-assign]
+    with pytest.raises(SystemFailure):
+        await connect(world.host, "other", container, EndpointSettings())
+    world.records.commit = commit  # type: ignore[method-assign]
+    assert record_of(world, container).endpoints == before
+    assert [plug.network.name for plug in world.networking.zones[container].plugs] == ["bridge"]
+    await connect(world.host, "other", container, EndpointSettings())
+    assert record_of(world, container).endpoints["other"].ipv4.endswith(".2")  # the address was given back
+
+
+async def test_a_network_is_in_use_while_a_container_comes_into_it(world: World) -> None:
+    await create_network(world.host, NetworkRequest(name="other"))
+    container = await run(world, "sleep")
+    connecting = asyncio.create_task(connect(world.host, "other", container, EndpointSettings()))
+    await asyncio.sleep(0)
+    with pytest.raises(Forbidden, match="active endpoints"):
+        await remove_network(world.host, "other")
+    await connecting

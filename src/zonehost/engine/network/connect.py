@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, suppress
+
 import msgspec
 
 from zonehost.domain.container import Container
@@ -17,6 +19,7 @@ from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_network
 from zonehost.errors import Conflict, Forbidden
 from zonehost.ports.network import Plug
+from zonehost.ports.records import Put
 
 
 async def connect(host: Host, ref: str, container: str, settings: EndpointSettings) -> None:
@@ -40,21 +43,32 @@ async def connect(host: Host, ref: str, container: str, settings: EndpointSettin
 
 
 async def _connect_running(host: Host, zone: Zone, network: Network, asked: Endpoint) -> Endpoint:
-    record = zone.record
+    before = zone.record
     leased = lease_endpoint(host, network.name, asked)
-    # The record first: what a crash leaves half-connected, the next start knows of.
-    await host.keep(zone, _with(record, network.name, leased))
-    failpoint("connect.recorded")
-    try:
-        made = await host.networking.connect(record.state.pid, plugs_of(host, zone.record), Plug(network, leased))
-    except BaseException:
-        release_all(host, [leased])
-        await host.keep(zone, msgspec.structs.replace(zone.record, endpoints=record.endpoints))
-        raise
-    failpoint("connect.made")
-    await host.keep(zone, _with(zone.record, network.name, made))
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(_without, host, zone, before, leased)
+        # For readers only: nobody removes the network now. A crash from here on leaves a link that no record knows.
+        zone.record = _with(before, network.name, leased)
+        plugs = plugs_of(host, zone.record)
+        made = await host.networking.connect(before.state.pid, plugs, Plug(network, leased))
+        undo.push_async_callback(_unplug, host, before, Plug(network, made))
+        failpoint("connect.made")
+        await host.keep(zone, _with(zone.record, network.name, made))
+        undo.pop_all()
     await rewrite_hosts(host, zone.record)
     return made
+
+
+async def _without(host: Host, zone: Zone, before: Container, leased: Endpoint) -> None:
+    """As it was, also on the disk, where somebody else may have written the record meanwhile."""
+    release_all(host, [leased])
+    zone.record = msgspec.structs.replace(zone.record, endpoints=before.endpoints)
+    await host.records.commit(Put(zone.record))
+
+
+async def _unplug(host: Host, before: Container, plug: Plug) -> None:
+    with suppress(Conflict):  # it has ended
+        await host.networking.disconnect(before.state.pid, plugs_of(host, before), plug)
 
 
 def _check(host: Host, network: Network, record: Container) -> None:
