@@ -2,7 +2,8 @@
 
 The kernel unlists a link within a millisecond, then waits for its own grace periods: 16 ms for one, not much more
 for forty deleted together (RTM_DELLINK of a group). So a thread deletes whatever has gathered meanwhile, and whoever
-waits is answered when the link is unlisted, by the kernel's own notice (RTNLGRP_LINK).
+waits is answered when the link is unlisted, by the kernel's own notice (RTNLGRP_LINK). The wait is after the kernel has
+let go of its lock of all links: a second thread can have the next link unlisted meanwhile.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import errno
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from typing import Final
 
 from zonehost.errors import SystemFailure
 from zonehost.linux import netlink_links as rt
 from zonehost.linux.netlink import Channel
+
+_THREADS: Final = 2
 
 
 class LinkRemoval:
@@ -26,8 +30,8 @@ class LinkRemoval:
         self._group = group
         self._lock = threading.Lock()
         self._queue: list[str] = []
-        self._working = False
-        self._worker: asyncio.Future[None] | None = None
+        self._working = 0
+        self._workers: set[asyncio.Future[None]] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._monitor: rt.LinkMonitor | None = None
 
@@ -50,15 +54,18 @@ class LinkRemoval:
             return
         self._watch(loop)
         with self._lock:
-            start, self._working = not self._working, True
+            start = self._working < _THREADS
+            self._working += start
         if start:
-            self._worker = loop.run_in_executor(self._executor, self._work, loop)
+            worker = loop.run_in_executor(self._executor, self._work, loop)
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
         await asyncio.gather(*map(asyncio.shield, waits))
 
     async def idle(self) -> None:
         """Wait until the kernel is done with what was begun."""
-        if self._worker is not None:
-            await self._worker
+        if self._workers:
+            await asyncio.wait(self._workers)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._monitor is None:
@@ -89,7 +96,7 @@ class LinkRemoval:
                 with self._lock:
                     names, self._queue = self._queue, []
                     if not names:
-                        self._working = False
+                        self._working -= 1
                         return
                 error: SystemFailure | None = None
                 try:
