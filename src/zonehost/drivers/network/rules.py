@@ -61,8 +61,8 @@ SETS: Final = {
 INET_CHAINS: Final = """
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
-		iifname @bridges ip daddr 127.0.0.0/8 drop
-		iifname @bridges ip saddr 127.0.0.0/8 drop
+		ip daddr 127.0.0.0/8 iifname @bridges drop
+		ip saddr 127.0.0.0/8 iifname @bridges drop
 	}
 	chain arriving {
 		type nat hook prerouting priority dstnat; policy accept;
@@ -124,7 +124,10 @@ INET_CHAINS: Final = """
 BRIDGE_CHAINS: Final = """
 	chain arriving {
 		type filter hook prerouting priority -300; policy accept;
-		iifname "VETH*" goto from_zone
+		iifname != "VETH*" accept
+		ether type ip ip protocol tcp iifname . ether saddr . ip saddr @senders4 accept
+		ether type ip6 ip6 nexthdr tcp iifname . ether saddr . ip6 saddr @senders6 accept
+		goto from_zone
 	}
 	chain from_zone {
 		ether type ip udp sport 67 drop
