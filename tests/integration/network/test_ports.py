@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ from tests.integration.network.world import (
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking, Settings
 from zonehost.errors import Conflict, InvalidParameter
+
+SCTP = 132
+TAG = 0x2A2A2A2A
 
 
 def source_of(server: socket.socket, client: Place, target: str, port: int) -> str:
@@ -98,6 +102,42 @@ async def test_udp_answers_and_comes_back(world: World, net: KernelNetworking) -
         server.sendto(b"answer", back)
         assert (question, *asking.recvfrom(16)) == (b"ask", b"answer", (target, 5353))
         asking.close()
+
+
+def sctp(source: int, target: int, tag: int, kind: int) -> bytes:
+    """A packet with one INIT (1) or INIT ACK (2) chunk, RFC 9260 section 3."""
+    chunk = struct.pack("!BBHIIHHI", kind, 0, 20, TAG, 1 << 16, 1, 1, 1)
+    head = struct.pack("!HHI", source, target, tag)
+    return head + crc32c(head + bytes(4) + chunk).to_bytes(4, "little") + chunk
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum of SCTP (RFC 9260, appendix A)."""
+    rest = 0xFFFFFFFF
+    for byte in data:
+        rest ^= byte
+        for _ in range(8):
+            rest = rest >> 1 ^ (0x82F63B78 if rest & 1 else 0)
+    return rest ^ 0xFFFFFFFF
+
+
+def sctp_from(receiving: socket.socket, kind: int) -> tuple[str, bytes]:
+    """The next packet of this kind and who sent it, passing over what a kernel with SCTP says about all this."""
+    while True:
+        packet, (source, _) = receiving.recvfrom(256)
+        if packet[32] == kind:
+            return str(source), packet[20:]
+
+
+async def test_sctp_is_translated_there_and_back(world: World, net: KernelNetworking) -> None:
+    """By hand, for kernels without SCTP: their firewall knows it all the same."""
+    zone = await world.zone(net, await world.network(net), ports={"7/sctp": binding("7007")})
+    asking, serving = [place.open_socket(kind=socket.SOCK_RAW, protocol=SCTP) for place in (world.outside, zone.place)]
+    with asking, serving:
+        asking.sendto(sctp(5000, 7007, 0, 1), (HOST, 0))
+        assert sctp_from(serving, 1) == (OUTSIDE, sctp(5000, 7, 0, 1))
+        serving.sendto(sctp(7, 5000, TAG, 2), (OUTSIDE, 0))
+        assert sctp_from(asking, 2) == (HOST, sctp(7007, 5000, TAG, 2))
 
 
 async def test_a_client_that_never_stops_sending_reaches_each_zone_in_turn(world: World, net: KernelNetworking) -> None:
