@@ -47,7 +47,7 @@ async def _connect_running(host: Host, zone: Zone, network: Network, asked: Endp
     leased = lease_endpoint(host, network.name, asked)
     async with AsyncExitStack() as undo:
         undo.push_async_callback(_without, host, zone, before, leased)
-        # For readers only: nobody removes the network now. A crash from here on leaves a link that no record knows.
+        # For readers, so that nobody removes the network. A crash now leaves a link that the next start finds unknown.
         zone.record = _with(before, network.name, leased)
         plugs = plugs_of(host, zone.record)
         made = await host.networking.connect(before.state.pid, plugs, Plug(network, leased))
