@@ -22,13 +22,21 @@ WORK = {
 }
 POINTS = (
     "snapshot.recorded",
+    "snapshot.one-taken",
     "snapshot.taken",
     "snapshot.removing",
+    "snapshot.one-removed",
     "rollback.recorded",
+    "rollback.copied",
+    "rollback.exchanged",
+    "rollback.copied:2",
+    "rollback.exchanged:2",
     "rollback.restored",
     "clone.recorded",
+    "clone.one-made",
     "clone.made",
 )
+RECEIVING = ("receive.whole", "receive.recorded", "receive.one-published", "receive.published", "clone.one-made:2")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +92,7 @@ def receive(daemon: Daemon, stream: Path) -> int:
         return subprocess.run(words, stdin=file, capture_output=True, env=daemon.environment, timeout=60).returncode
 
 
-@pytest.mark.parametrize("point", ("receive.whole", "receive.recorded", "receive.published"))
+@pytest.mark.parametrize("point", RECEIVING)
 def test_what_was_received_is_there_whole_or_not_at_all(
     own: Daemon, point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from zonehost.domain.failpoint import failpoint
 from zonehost.domain.sending import Position
 from zonehost.domain.snapshot import Dataset
 from zonehost.drivers.storage.btrfs.blank import Blank
@@ -141,6 +142,7 @@ class BtrfsSnapshots:
                 held = folder / f"{dataset.kind}.{dataset.name}"
                 received = self._staging / f"{transfer}.{number}"
                 await asyncio.to_thread(partial(self._subvolumes.snapshot, received, held, readonly=True))
+                failpoint("receive.one-published")
         await self.give_up(transfer)
 
     async def give_up(self, transfer: str) -> None:
@@ -203,13 +205,16 @@ class BtrfsSnapshots:
         folder.mkdir(exist_ok=True)
         for dataset in datasets:
             self._subvolumes.snapshot(self._place(dataset), folder / f"{dataset.kind}.{dataset.name}", readonly=True)
+            failpoint("snapshot.one-taken")
 
     def _restore(self, held: Path, dataset: Dataset) -> None:
         place = self._place(dataset)
         copy = self._staging / f"{dataset.kind}.{dataset.name}"
         self._subvolumes.destroy(copy)
         self._subvolumes.snapshot(held, copy, place=place)
+        failpoint("rollback.copied")
         libc.call("renameat2", _AT_FDCWD, bytes(copy), _AT_FDCWD, bytes(place), _RENAME_EXCHANGE)
+        failpoint("rollback.exchanged")
         btrfs.sync(self._pool.descriptor)
         self._subvolumes.destroy(copy)
 
@@ -219,6 +224,7 @@ class BtrfsSnapshots:
         self._subvolumes.snapshot(
             origin, place, place=place, within=self._place(Dataset("zone", zone)) if zone else None
         )
+        failpoint("clone.one-made")
         self._subvolumes.limit(place, quota)
 
     def _remove(self, folder: Path) -> None:
@@ -226,6 +232,7 @@ class BtrfsSnapshots:
             return
         for held in folder.iterdir():
             self._subvolumes.destroy(held)
+            failpoint("snapshot.one-removed")
         folder.rmdir()
 
     def _place(self, dataset: Dataset) -> Path:
