@@ -14,6 +14,8 @@ from tests.integration.rig import Daemon, Failed, daemon_with_busybox
 
 MIB = 1 << 20
 POOL = 512 * MIB
+SUPERBLOCK = 64 << 10
+"""Where btrfs keeps it (btrfs(5))."""
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +138,18 @@ def test_a_damaged_pool_is_a_clear_error_and_is_left_alone(new_daemon: Callable[
         daemon.start()
     assert backing.stat().st_size == POOL // 2
     os.truncate(backing, POOL)
+    with backing.open("r+b") as file:
+        file.seek(SUPERBLOCK)
+        superblock = file.read(4096)
+        file.seek(SUPERBLOCK)
+        file.write(bytes(4096))
+    with pytest.raises(Failed, match="cannot be opened"):
+        daemon.start()
+    with backing.open("r+b") as file:
+        file.seek(SUPERBLOCK)
+        assert file.read(4096) == bytes(4096)
+        file.seek(SUPERBLOCK)
+        file.write(superblock)
     aside = backing.rename(backing.with_name("aside"))
     with pytest.raises(Failed, match="is missing: put it back"):
         daemon.start()

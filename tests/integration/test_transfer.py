@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.integration.certificates import certificate
-from tests.integration.inventory import datasets
+from tests.integration.inventory import datasets, storage_roots
 from tests.integration.rig import COMMAND, Daemon, Failed
 from tests.integration.wire import Wire
+from tests.unit.storage.test_hostile_streams import command, whole
+from zonehost.domain.frames import HEADING_SIZE, MAGIC, Kind, frame, parse_heading
+from zonehost.linux.btrfs_stream import Kind as Change
 
 POOL = ("--pool-size", str(512 << 20))
 FILES = """
@@ -72,6 +75,16 @@ def snapshot(daemon: Daemon, name: str) -> str:
 
 def sh(daemon: Daemon, zone: str, script: str) -> str:
     return daemon.docker("exec", zone, "sh", "-c", script)
+
+
+def files(daemon: Daemon) -> dict[str, tuple[int, int]]:
+    """What is below the data root, image layers aside: mode and size, by path."""
+    return {
+        str(path): (path.lstat().st_mode, path.lstat().st_size)
+        for root in storage_roots(daemon.instance)
+        for kind in ("volumes", "zones", "snapshots", "staging")
+        for path in (root / kind).rglob("*")
+    }
 
 
 def serve(daemon: Daemon) -> None:
@@ -153,6 +166,36 @@ def test_a_stream_that_is_not_whole_or_not_right_leaves_nothing(pair: tuple[Daem
     for partial in there.zonehost("receive", "--partials").splitlines():
         there.zonehost("receive", "--forget", partial.split()[1])
     assert datasets(there.instance) == ["pool/snapshots/" + snapshot(there, "data"), "pool/volumes/data"]
+
+
+def test_a_crafted_stream_reaches_nothing_outside(pair: tuple[Daemon, Daemon]) -> None:
+    """Frames as they should be around commands that no kernel sends, as root of another host could make them."""
+    here, there = pair
+    here.docker("volume", "create", "data")
+    there.docker("volume", "create", "outside")
+    place = b"../../volumes/outside/_data"
+    link = command(Change.SYMLINK, path=b"out", path_link=place)
+    inside = command(Change.MKFILE, path=b"inside")
+    hostile = (
+        whole(command(Change.MKFILE, path=place + b"/made")),
+        whole(link, command(Change.MKFILE, path=b"out/made")),
+        whole(link, command(Change.MKDIR, path=b"out/made")),
+        whole(inside, command(Change.RENAME, path=b"inside", path_to=place + b"/made")),
+        whole(inside, link, command(Change.LINK, path=b"out/made", path_link=b"inside")),
+        whole(command(Change.CHMOD, path=place, mode=0)),
+        whole(link, command(Change.CHMOD, path=b"out", mode=0)),
+        whole(command(Change.RMDIR, path=place)),
+    )
+    stream = send(here, "data")
+    begin = len(MAGIC) + HEADING_SIZE
+    head = stream[: begin + parse_heading(stream[len(MAGIC) : begin], Kind.HEAD).size]
+    before = files(there)
+    for data in hostile:
+        with pytest.raises(Failed):
+            receive(
+                there, head + frame(Kind.DATASET, b"0") + frame(Kind.DATA, data) + frame(Kind.END) + frame(Kind.DONE)
+            )
+        assert files(there) == before
 
 
 def test_a_cut_stream_goes_on_after_a_restart_and_may_be_shipped(pair: tuple[Daemon, Daemon]) -> None:

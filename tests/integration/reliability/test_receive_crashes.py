@@ -95,3 +95,28 @@ def test_a_crash_leaves_nothing_that_is_seen(
     assert datasets(there.instance) == []
     assert there.doctor() == []
     figure("points tried", 1, fold="sum")
+
+
+def test_a_crash_while_data_come_leaves_nothing(pair: tuple[Daemon, Daemon], figure: Figure) -> None:
+    here, there = pair
+    stream = send(here, "web@one")
+    words = [str(COMMAND), "receive"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=there.environment) as client:
+        assert client.stdin is not None and client.stderr is not None
+        # Pipes and sockets hold less than half of this: when it is written, data have been applied.
+        client.stdin.write(stream[: 3 << 20])
+        client.stdin.flush()
+        assert any(place.startswith("pool/staging/") for place in datasets(there.instance))
+        there.kill()
+        client.stdin.close()
+        assert client.wait(60) == 1 and client.stderr.read()
+    began = time.monotonic()
+    there.start()
+    figure("most seconds to converge", round(time.monotonic() - began, 2))
+    assert datasets(there.instance) == []
+    assert there.zonehost("receive", "--partials") == ""
+    assert receive(there, stream) == "web@one"
+    there.remove_zones()
+    assert datasets(there.instance) == []
+    assert there.doctor() == []
+    figure("points tried", 1, fold="sum")

@@ -17,11 +17,21 @@ END = struct.pack("<IHI", 0, Kind.END, 0)
 
 def stream(kind: Kind, **fields: bytes | int) -> bytes:
     """A stream of one command."""
+    return whole(command(kind, **fields))
+
+
+def whole(*made: bytes) -> bytes:
+    """A stream of these commands."""
+    return MAGIC + struct.pack("<I", 1) + b"".join(made) + END
+
+
+def command(kind: Kind, **fields: bytes | int) -> bytes:
+    """One command."""
     body = b""
     for name, value in fields.items():
         data = struct.pack("<Q", value) if isinstance(value, int) else value
         body += struct.pack("<HH", Field[name.upper()], len(data)) + data
-    return MAGIC + struct.pack("<I", 1) + struct.pack("<IHI", len(body), kind, 0) + body + END
+    return struct.pack("<IHI", len(body), kind, 0) + body
 
 
 def commands(pieces: Iterable[bytes]) -> Iterator[Command]:
