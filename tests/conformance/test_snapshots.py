@@ -40,6 +40,10 @@ class World:
         self.snapshots = BtrfsSnapshots(pool, self.subvolumes, blank, forks)
         self.root = pool.root
 
+    def place(self, dataset: Dataset) -> Path:
+        """Where the pool has it."""
+        return self.root / f"{dataset.kind}s" / dataset.name
+
 
 @pytest.fixture(scope="module", autouse=True)
 def private_mounts() -> None:
@@ -51,7 +55,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     with open_test_pool(tmp_path) as pool:
         forks = ForkServer()
         forks.start()
-        yield World(pool, forks)
+        world = World(pool, forks)
+        yield world
+        world.subvolumes.settle(world.place(VOLUME))
         await forks.close()
 
 
@@ -67,8 +73,19 @@ async def test_a_snapshot_keeps_what_was_written_and_a_rollback_brings_it_back(w
         assert file.read_text() == "one"
     await world.snapshots.restore("s2", [VOLUME])
     assert file.read_text() == "two"
+    world.subvolumes.settle(world.place(VOLUME))
     assert list((world.root / "staging").iterdir()) == []
     assert (await world.storage.volume_usage(["vol"]))["vol"].quota == 9 * MIB
+
+
+async def test_what_a_rollback_displaced_is_gone_with_the_dataset(world: World) -> None:
+    file = Path(await world.storage.create_volume("vol", options={})) / "file"
+    file.write_bytes(os.urandom(MIB))
+    await world.snapshots.take("s1", (VOLUME,))
+    for _ in range(3):
+        await world.snapshots.restore("s1", (VOLUME,))
+    await world.storage.remove_volume("vol")
+    assert list((world.root / "staging").iterdir()) == []
 
 
 async def test_a_limit_holds_after_a_rollback(world: World) -> None:

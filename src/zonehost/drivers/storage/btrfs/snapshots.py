@@ -210,13 +210,14 @@ class BtrfsSnapshots:
     def _restore(self, held: Path, dataset: Dataset) -> None:
         place = self._place(dataset)
         copy = self._staging / f"{dataset.kind}.{dataset.name}"
+        self._subvolumes.settle(place)
         self._subvolumes.destroy(copy)
         self._subvolumes.snapshot(held, copy, place=place)
         failpoint("rollback.copied")
         libc.call("renameat2", _AT_FDCWD, bytes(copy), _AT_FDCWD, bytes(place), _RENAME_EXCHANGE)
         failpoint("rollback.exchanged")
         btrfs.sync(self._pool.descriptor)
-        self._subvolumes.destroy(copy)
+        self._subvolumes.destroy_displaced(copy, place)
 
     def _clone(self, origin: Path, place: Path, quota: int, zone: str) -> None:
         # One that a crash left may be of another moment.
