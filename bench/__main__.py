@@ -5,6 +5,7 @@ python -m bench single crowd         some groups
 python -m bench --keep single        and keep its figures in docs/benchmarks.md
 python -m bench --engines zonehost single
 python -m bench network              all groups whose names begin so: network-names and the rest
+BENCH_SHARE=0.1 python -m bench storage   with a tenth of the data, for a first look
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bench.engines.zonehost import Zonehost
 from bench.rows import builds, crowd, lists, memory, network, registry, single, storage, stream, work
 from bench.rows import images as large
 from bench.rows.group import Group
+from bench.rows.storage.guest import SHARE
 
 ENGINES: tuple[type[Engine], ...] = (Zonehost, Docker, Podman)
 GROUPS = {
@@ -48,6 +50,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := [name for name in options.groups if not _named(name)]:
         parser.error(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    if options.keep and SHARE != 1:
+        parser.error("figures are kept of full sizes only: unset BENCH_SHARE")
     groups = [group for name in options.groups for group in _named(name)] or list(GROUPS.values())
     console = Console(width=150)
     with _started([engine() for engine in ENGINES if engine.name in options.engines]) as engines:

@@ -1,4 +1,4 @@
-"""Rows of storage: datasets, streams, file work, a database. `BENCH_GB` sets the size of the large ones (default 2)."""
+"""Rows of storage: datasets, streams, file work, a database, at the sizes that were promised or at a `guest.SHARE`."""
 
 from __future__ import annotations
 

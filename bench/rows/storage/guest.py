@@ -10,38 +10,44 @@ from typing import Final
 
 from bench.engines.engine import Engine
 
-GB: Final = float(os.environ.get("BENCH_GB", "2"))
-"""How large the large ones are; the number of their files is in proportion, 10,000 a GB."""
-FILES: Final = int(GB * 10_000)
+SHARE: Final = float(os.environ.get("BENCH_SHARE", "1"))
+"""The part of the full sizes that the rows of storage are measured with; only figures of full sizes are kept."""
+GB: Final = 10 * SHARE
+"""How large a large dataset is; half of it are small files."""
+FILES: Final = int(100_000 * SHARE)
 NAME: Final = "guest"
 VOLUME: Final = f"{NAME}-data"
+PIECE: Final = 100_000_000
+"""Bytes of each of the large files of a large dataset."""
 _FOLDERS: Final = ("/usr", "/lib", "/lib64", "/etc/passwd", "/etc/group")
 PROGRAMS: Final = [
     word for folder in _FOLDERS if Path(folder).exists() for word in ("--volume", f"{folder}:{folder}:ro")
 ]
 _PATH: Final = "export PATH=/usr/bin:/usr/sbin:/bin:$(echo /usr/lib/postgresql/*/bin); "
-
-# A third of a megabyte a file at 10,000 files a GB would be all files; half of the bytes are in one file.
-FILL: Final = """
-cd /data
-dd if=/dev/urandom of=large bs=1M count={large} 2>/dev/null
-head -c {small} /dev/urandom > /tmp/piece
-n=0
-while [ $n -lt {folders} ]; do
-    mkdir folder$n
-    m=0
-    while [ $m -lt 100 ]; do cp /tmp/piece folder$n/$m; m=$((m + 1)); done
-    n=$((n + 1))
-done
-rm /tmp/piece
+_FILL: Final = """
+mkdir -p /data
+python3 - <<END
+import os
+os.chdir("/data")
+piece = os.urandom({piece})
+for number in range({pieces}):
+    with open(f"large{{number}}", "wb") as file:
+        file.write(piece)
+for folder in range({folders}):
+    os.mkdir(str(folder))
+    for number in range(100):
+        with open(f"{{folder}}/{{number}}", "wb") as file:
+            file.write(piece[: {small}])
+END
 sync
 """
 
 
 def fill_script(gigabytes: float, files: int) -> str:
-    """A shell script that fills /data: half of the bytes in one file, half in so many."""
+    """A shell script that fills /data: half of the bytes in files of PIECE or less, half in so many small ones."""
     half = int(gigabytes * 500_000_000)
-    return FILL.format(large=max(1, half // (1 << 20)), small=max(1, half // max(files, 1)), folders=files // 100)
+    piece = min(PIECE, half)
+    return _FILL.format(piece=piece, pieces=half // piece, small=half // files, folders=files // 100)
 
 
 def sh(engine: Engine, script: str, name: str = NAME, user: str = "0") -> str:

@@ -9,12 +9,12 @@ from time import perf_counter
 
 from bench.engines.engine import Engine
 from bench.engines.zonehost import Zonehost
-from bench.images import scratch
+from bench.images import MEGABYTE, scratch
 from bench.rows.group import Group, Row
-from bench.rows.storage.guest import FILES, GB, NAME, VOLUME, fill_script, running, sh
+from bench.rows.storage.guest import FILES, GB, NAME, PIECE, PROGRAMS, SHARE, VOLUME, fill_script, running, sh
 
-MEGABYTES = int(min(1000, GB * 500))
-CHANGED = 100
+MEGABYTES = int(SHARE * 1000)
+CHANGED = min(PIECE, int(GB * 500_000_000)) // MEGABYTE
 CP = Row(f"`cp` of one file of {MEGABYTES} MB on the pool, synced", "s")
 SENT = Row(f"send and receive of one file of {MEGABYTES} MB, synced", "s")
 RATE = Row("send and receive: rate, of that of `cp`", "%", floor=70)
@@ -64,8 +64,8 @@ def _base(engine: Engine) -> Iterator[None]:
             yield
             engine.run("volume", "rm", "received")
     elif engine.name == "Docker":
-        engine.run("run", "--detach", "--name", NAME, "busybox", "sleep", "86400")
-        sh(engine, "mkdir /data;" + fill_script(GB, FILES))
+        engine.run("run", "--detach", "--name", NAME, *PROGRAMS, "busybox", "sleep", "86400")
+        sh(engine, fill_script(GB, FILES))
         engine.run("commit", NAME, "base")
         engine.remove([NAME])
         engine.run("run", "--detach", "--name", NAME, "base", "sleep", "86400")
@@ -77,7 +77,7 @@ def _base(engine: Engine) -> Iterator[None]:
 
 
 def _change(engine: Engine) -> dict[str, float]:
-    change = f"dd if=/dev/urandom of=/data/large bs=1MB count={CHANGED} conv=notrunc; sync"
+    change = f"dd if=/dev/urandom of=/data/large0 bs=1MB count={CHANGED} conv=notrunc; sync"
     if isinstance(engine, Zonehost):
         sh(engine, change)
         os.sync()
@@ -111,4 +111,4 @@ def _change(engine: Engine) -> dict[str, float]:
 
 
 WHOLE = Group("storage-whole", (CP, SENT, RATE), _whole, runs=3, scene=_one_file)
-CHANGE = Group("storage-change", (MOVED, BYTES), _change, runs=2, scene=_base)
+CHANGE = Group("storage-change", (MOVED, BYTES), _change, runs=1, scene=_base)
