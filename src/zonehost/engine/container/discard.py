@@ -12,6 +12,7 @@ from zonehost.domain.volume import Volume
 from zonehost.engine.container.endpoints import release_all
 from zonehost.engine.dataset.removal import discard_all_of
 from zonehost.engine.host import Host
+from zonehost.engine.image.sweep import sweep_layers
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.together import together
 from zonehost.ports.records import Delete
@@ -34,6 +35,8 @@ async def discard(host: Host, zone: Zone, volumes: Iterable[Volume]) -> None:
         host.volumes.drop(volume.name)
     host.containers.drop(zone)
     host.execs.drop_of(zone.id)
+    if host.images.get(zone.record.image) is None and not host.records.load().aside:
+        await sweep_layers(host, zone.record.layers)  # its image went before it
     gone = (Delete(Container.kind, zone.id), *(Delete(Volume.kind, volume.name) for volume in volumes))
     host.spawn(host.records.commit(*gone), f"forget container {zone.record.short}")
 

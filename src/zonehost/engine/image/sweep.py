@@ -33,11 +33,13 @@ async def taking_in(host: Host) -> AsyncIterator[set[str]]:
 async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:
     """Remove those of the layers that no image, container or cached step of a build has; the bytes that they held.
 
-    While layers come in that no record names yet, nothing is removed: a later sweep finds them.
+    While layers come in that no record names yet, nothing is removed: these go when nothing else comes in.
     """
     freed = 0
+    candidates = tuple(candidates)
     async with host.images.sweeping() as may:
         if not may:
+            host.images.leftovers.update(candidates)
             return 0
         in_use = layers_in_use(host)
         for diff_id in candidates:

@@ -24,7 +24,7 @@ class Images:
         self._lent: dict[str, list[Image]] = {}
         self._intakes = 0
         self.leftovers: set[str] = set()
-        """Layers of intakes that failed, which go when nothing else comes in."""
+        """Layers that may be nobody's, which go when nothing else comes in."""
         self._sweep = asyncio.Lock()
 
     def __iter__(self) -> Iterator[Image]:
@@ -84,10 +84,12 @@ class Images:
         return [image for image in self._images.values() if image.parent == image_id]
 
     def config_of(self, image: Image) -> ImageConfig:
-        """The image's configuration, decoded once."""
+        """The image's configuration, decoded once for as long as the image is here."""
         config = self._configs.get(image.id)
         if config is None:
-            config = self._configs[image.id] = read_image_config(image.config)
+            config = read_image_config(image.config)
+            if self.get(image.id) is not None:
+                self._configs[image.id] = config
         return config
 
     def add(self, image: Image) -> None:
@@ -136,7 +138,7 @@ class Images:
 
     @asynccontextmanager
     async def sweeping(self) -> AsyncIterator[bool]:
-        """Whether layers may be removed now; while they are, no intake begins. If not, a later sweep finds them."""
+        """Whether layers may be removed now; while they are, no intake begins."""
         if self._intakes:
             yield False
             return
