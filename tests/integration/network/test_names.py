@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.integration.network.test_connect import connect, disconnect
-from tests.integration.network.world import OUTSIDE, SECONDS, Place, World, Zone, address
+from tests.integration.network.world import BRIEFLY, OUTSIDE, SECONDS, Place, World, Zone, address
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.drivers.network.resolver import wire
@@ -23,14 +26,14 @@ from zonehost.linux.netlink import entered
 SERVER = ("127.0.0.11", 53)
 
 
-def ask(place: Place, name: str, kind: int = wire.A) -> tuple[int, list[str]]:
+def ask(place: Place, name: str, kind: int = wire.A, seconds: float = SECONDS) -> tuple[int, list[str]]:
     """The code and the values of an answer by UDP."""
     query = b"\x12\x34\x01\x00\0\1\0\0\0\0\0\0" + wire.name_value(name) + kind.to_bytes(2, "big") + b"\0\1"
     asking = place.open_socket(kind=socket.SOCK_DGRAM)
-    asking.settimeout(SECONDS)
-    asking.sendto(query, SERVER)
-    answer = asking.recv(4096)
-    asking.close()
+    asking.settimeout(seconds)
+    with asking:
+        asking.sendto(query, SERVER)
+        answer = asking.recv(4096)
     assert answer[:2] == query[:2]
     return answer[3] & 15, list(_values(answer, len(query)))
 
@@ -176,6 +179,52 @@ async def test_a_resolver_that_dies_is_replaced(world: World, net: KernelNetwork
     other = await world.zone(net, network, names=("other",))
     for zone, name in ((web, "other"), (other, "web")):
         assert ask(zone.place, name)[0] == wire.NO_ERROR
+
+
+async def test_each_death_of_a_resolver_is_noticed(world: World, net: KernelNetworking, run_root: Path) -> None:
+    """Also after one that an order met before the daemon was told of it."""
+    network = await named(world, net)
+    web, other, leaving = [await world.zone(net, network, names=(name,)) for name in ("web", "other", "leaving")]
+    os.kill(resolver_of(run_root), signal.SIGKILL)
+    await net.detach(leaving.id)
+    await world.zone(net, network, names=("new",))
+    os.kill(resolver_of(run_root), signal.SIGKILL)
+    assert await asyncio.to_thread(is_answered, web.place, "other", address(other))
+
+
+def is_answered(place: Place, name: str, value: str) -> bool:
+    """Whether it is answered in time; what was asked of a resolver that died is lost, and asked again."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with suppress(ConnectionRefusedError, TimeoutError):
+            return ask(place, name, seconds=BRIEFLY) == (wire.NO_ERROR, [value])
+    return False
+
+
+async def test_a_resolver_that_hangs_is_replaced(world: World, net: KernelNetworking, run_root: Path) -> None:
+    network = await named(world, net)
+    web = await world.zone(net, network, names=("web",))
+    hung = resolver_of(run_root)
+    os.kill(hung, signal.SIGSTOP)
+    other = await world.zone(net, network, names=("other",))
+    assert not Path(f"/proc/{hung}/exe").exists()
+    assert ask(web.place, "other") == (wire.NO_ERROR, [address(other)])
+
+
+async def test_a_resolver_that_hung_before_the_daemon_came_is_replaced(world: World, run_root: Path) -> None:
+    net = KernelNetworking("test-hung", run_root)
+    await net.restore((), ())
+    network = await named(world, net)
+    web = await world.zone(net, network, names=("web",))
+    await net.close()
+    hung = resolver_of(run_root)
+    os.kill(hung, signal.SIGSTOP)
+    again = KernelNetworking("test-hung", run_root)
+    await again.restore([network], [web.plugs])
+    assert ask(web.place, "web") == (wire.NO_ERROR, [address(web)])
+    assert resolver_of(run_root) != hung
+    await again.detach(web.id)
+    await again.close()
 
 
 UPSTREAM = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import TypeVar
@@ -19,6 +20,8 @@ from zonehost.errors import ZonehostError
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+_TRIES = 4
+"""Resolvers in a row that may die while they are given their zones; one more is not tried."""
 
 
 class Answering:
@@ -30,7 +33,8 @@ class Answering:
         self._views: dict[str, Zone] = {}
         self._namespaces: dict[str, int] = {}
         self._rebuilding = asyncio.Lock()
-        self._lifeline: int | None = None
+        self._outdated = False
+        self._lifeline: socket.socket | None = None
         self._repair: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -85,9 +89,7 @@ class Answering:
 
     async def close(self, *, end: bool) -> None:
         """Let the resolver go on alone, or end it."""
-        if self._lifeline is not None:
-            asyncio.get_running_loop().remove_reader(self._lifeline)
-            self._lifeline = None
+        self._let_go()
         if self._repair is not None:
             self._repair.cancel()
         await self._in_thread(self._resolver.quit if end else self._resolver.leave)
@@ -100,33 +102,48 @@ class Answering:
         self._resolver.put(view, self._namespaces.get(view.id) if listen else None, again=again)
 
     async def _rebuild(self) -> None:
-        """Give every zone to a new resolver; those who come meanwhile find it done."""
-        waiting = self._rebuilding.locked()
+        """Give every zone to a new resolver; who wants that before it has begun finds it done."""
+        self._outdated = True
         async with self._rebuilding:
-            if waiting and self._resolver.running:
+            for _ in range(_TRIES):
+                if not self._outdated:
+                    return
+                self._outdated = False
+                await self._put_all()
+            if self._outdated:
+                _log.error("the resolver dies again and again: containers resolve no names")
+
+    async def _put_all(self) -> None:
+        for view in list(self._views.values()):
+            try:
+                await self._in_thread(self._put, view, True, True)
+            except Lost:
+                self._outdated = True
                 return
-            for view in list(self._views.values()):
-                try:
-                    await self._in_thread(self._put, view, True, True)
-                except (Lost, ZonehostError) as error:
-                    _log.error("container %s resolves no names: %s", view.id[:12], error)
+            except ZonehostError as error:
+                _log.error("container %s resolves no names: %s", view.id[:12], error)
 
     def _hold_lifeline(self) -> None:
         """Be told by the kernel when the resolver ends."""
-        descriptor = self._resolver.lifeline()
-        if descriptor is not None and self._lifeline is None:
-            self._lifeline = descriptor
-            asyncio.get_running_loop().add_reader(descriptor, self._ended)
+        lifeline = self._resolver.take_lifeline()
+        if lifeline is not None:
+            self._let_go()
+            self._lifeline = lifeline
+            asyncio.get_running_loop().add_reader(lifeline, self._ended)
+
+    def _let_go(self) -> None:
+        if self._lifeline is not None:
+            asyncio.get_running_loop().remove_reader(self._lifeline)
+            self._lifeline.close()
+            self._lifeline = None
 
     def _ended(self) -> None:
-        assert self._lifeline is not None
-        asyncio.get_running_loop().remove_reader(self._lifeline)
-        self._lifeline = None
+        self._let_go()
         _log.warning("the resolver has ended; starting another")
-        self._resolver.leave()
         self._repair = asyncio.get_running_loop().create_task(self._begin_again())
 
     async def _begin_again(self) -> None:
+        await self._in_thread(self._resolver.leave)
         await self._rebuild()
         if self._views:
             self._hold_lifeline()

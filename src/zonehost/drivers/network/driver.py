@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _THREADS = 4
+_RESOLVER_THREADS = 2
+"""Of their own, so that a resolver that hangs delays nobody who asks nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class KernelNetworking:
         self._parents = Parents(self._threads, self._names, self._wiring, self._removal)
         self._subnets = Subnets()
         self._reservations = Reservations()
-        self._answering = Answering(Resolver(run_root / "resolver.sock"), self._threads)
+        self._resolving = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
+        self._answering = Answering(Resolver(run_root / "resolver.sock"), self._resolving)
         self._tables = Tables(self._names.table, rules.RULES, self._ruleset, guard=settings.guard)
         self._watch = BridgeWatch(self._bridges, self._mend_bridges)
 
@@ -269,6 +272,7 @@ class KernelNetworking:
         self._reservations.close()
         self._subnets.close()
         await self._removal.idle()
+        self._resolving.shutdown(wait=False)
         self._threads.shutdown(wait=False)
 
     async def _answer(self, plugs: ZonePlugs, netns: int) -> None:

@@ -7,7 +7,9 @@ a zone may serve port 53 itself. Blocking calls for worker threads; each is done
 from __future__ import annotations
 
 import json
+import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,13 +23,18 @@ from typing import Any, Final
 from zonehost.domain.etc_files import RESOLVER
 from zonehost.drivers.network.resolver.views import Zone
 from zonehost.errors import SystemFailure
+from zonehost.linux import pidfd
 from zonehost.linux.netlink import Channel, entered
 from zonehost.linux.netlink_redirect import Redirect, install
 from zonehost.linux.netlink_sets import NETFILTER
 
-_SECONDS: Final = 10.0
+log = logging.getLogger(__name__)
+_SECONDS: Final = 5.0
+"""How long an order may take."""
 _TABLE: Final = "zonehost-resolver"
 _PORT: Final = 53
+_SO_PEERPIDFD: Final = 77
+"""unix(7): the process that called listen(2), here the resolver (`resolver.__main__`). Of Linux 6.5."""
 
 
 class Lost(Exception):
@@ -55,9 +62,10 @@ class Resolver:
         with self._lock:
             self._connect(start=True)
 
-    def lifeline(self) -> int | None:
-        """A descriptor that can be read once the resolver has ended; None if it does not run."""
-        return self._lifeline.fileno() if self._lifeline is not None else None
+    def take_lifeline(self) -> socket.socket | None:
+        """A connection that can be read once the resolver has ended, the caller's own; None if it was taken before."""
+        lifeline, self._lifeline = self._lifeline, None
+        return lifeline
 
     def known(self) -> frozenset[str]:
         """The zones that it listens for, of a resolver that runs; it is not started for this."""
@@ -104,6 +112,8 @@ class Resolver:
                 socket.send_fds(connection, [json.dumps(order).encode()], descriptors)
                 answer = connection.recv(1 << 20)
             except OSError as error:
+                if isinstance(error, TimeoutError):
+                    self._kill(connection)
                 self._disconnect()
                 raise Lost from error
             if not answer:
@@ -151,6 +161,22 @@ class Resolver:
                     pass_fds=[control.fileno()],
                     start_new_session=True,
                 )
+
+    def _kill(self, connection: socket.socket) -> None:
+        """End a resolver that does not answer, whoever started it."""
+        log.error("the resolver has not answered for %d seconds, and is killed", _SECONDS)
+        self._path.unlink(missing_ok=True)
+        if self._process is not None:
+            self._process.kill()
+        else:
+            try:
+                process = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+            except OSError:  # an older zonehost listened before it started the resolver, and has ended
+                return
+            try:
+                pidfd.send(process, signal.SIGKILL)
+            finally:
+                os.close(process)
 
     def _disconnect(self) -> None:
         for used in (self._connection, self._lifeline):

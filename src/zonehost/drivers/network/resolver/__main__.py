@@ -7,4 +7,6 @@ import sys
 
 from zonehost.drivers.network.resolver.server import Server
 
-Server(socket.socket(fileno=int(sys.argv[1]))).run()
+control = socket.socket(fileno=int(sys.argv[1]))
+control.listen()  # once more, so that its clients see who serves it (SO_PEERCRED, SO_PEERPIDFD)
+Server(control).run()
