@@ -125,13 +125,14 @@ class ForkServer:
         return await asyncio.shield(job.forked)
 
     async def close(self) -> None:
-        """End the server and every job that has not left its process group."""
+        """End the server and every job that has not left its process group, whatever it is doing."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
         asyncio.get_running_loop().remove_reader(connection)
         asyncio.get_running_loop().remove_writer(connection)
         connection.close()
+        os.killpg(self._pid, signal.SIGKILL)  # one that is stopped would not see the end of the connection
         await asyncio.to_thread(os.waitpid, self._pid, 0)
         self._orphan_jobs()
 

@@ -98,6 +98,13 @@ async def test_closing_ends_the_jobs_but_for_those_that_left(server: ForkServer)
     os.close(write)
 
 
+async def test_closing_does_not_wait_for_a_server_that_stands_still(server: ForkServer) -> None:
+    stays = await server.fork("forkserver_jobs:stay", None)
+    os.kill(server.pid, signal.SIGSTOP)
+    await asyncio.wait_for(server.close(), 30)
+    assert await stays.exited == 128 + signal.SIGKILL
+
+
 async def test_a_child_can_be_born_in_a_cgroup(server: ForkServer) -> None:
     unified = next(
         line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[2] == "cgroup2"
