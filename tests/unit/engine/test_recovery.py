@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.host import World
 from tests.unit.engine.steps import make, quiet, record_of, run
+from tests.unit.engine.test_health import check, pass_seconds
 from zonehost.domain.container import Container, Status
 from zonehost.domain.host_config import RestartPolicy
 from zonehost.domain.phase import Phase
@@ -74,6 +75,17 @@ async def test_a_zone_that_lives_goes_on(world: World) -> None:
         waiting = await wait(later.host, "lives", WaitCondition.NEXT_EXIT)
         await stop(later.host, "lives")
         assert (await waiting).code == 143
+
+
+async def test_the_health_of_a_zone_that_lives_is_known_and_checked_on(world: World) -> None:
+    container = await run(world, "sleep", config=check("CMD", "echo", "fine"))
+    await pass_seconds(world, 1)
+    async with successor(world) as (later, _):
+        health = record_of(later, container).state.health
+        assert health is not None and health.status == "healthy"
+        await pass_seconds(later, 1)
+        health = record_of(later, container).state.health
+        assert health is not None and len(health.log) == 2
 
 
 async def test_a_lease_of_a_zone_that_lives_is_not_given_again(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +19,10 @@ from zonehost.engine.host import Host
 from zonehost.engine.state.execs import ExecRequest
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container
-from zonehost.errors import ZonehostError
+from zonehost.errors import SystemFailure, ZonehostError
+from zonehost.ports.records import Put
 
+log = logging.getLogger(__name__)
 _SECOND: Final = 1_000_000_000
 _INTERVAL: Final = 30 * _SECOND
 _TIMEOUT: Final = 30 * _SECOND
@@ -102,7 +105,7 @@ async def _watch(host: Host, zone: Zone, schedule: _Schedule) -> None:
             continue
         starting = _starting(host, zone.record, schedule)
         probe = await _probe(host, zone, schedule)
-        _note(host, zone, probe, starting=starting, retries=schedule.retries)
+        await _note(host, zone, probe, starting=starting, retries=schedule.retries)
 
 
 def _starting(host: Host, record: Container, schedule: _Schedule) -> bool:
@@ -111,15 +114,19 @@ def _starting(host: Host, record: Container, schedule: _Schedule) -> bool:
     return young and health is not None and health.status == "starting"
 
 
-def _note(host: Host, zone: Zone, probe: Probe, *, starting: bool, retries: int) -> None:
+async def _note(host: Host, zone: Zone, probe: Probe, *, starting: bool, retries: int) -> None:
+    """In memory at once; a change of the status is written too, so that a daemon that comes back knows it."""
     before = zone.record.state.health
     if before is None or not zone.record.state.running:
         return
     health = judge(before, probe, starting=starting, retries=retries)
-    # In memory only: it is written with the next change, and found anew after a restart of the daemon.
     zone.record = msgspec.structs.replace(zone.record, state=msgspec.structs.replace(zone.record.state, health=health))
     if health.status != before.status:
         tell_container(host, zone.record, f"health_status: {health.status}")
+        try:
+            await host.records.commit(Put(zone.record))
+        except SystemFailure as error:
+            log.error("the health of container %s is not on the disk: %s", zone.record.short, error)
 
 
 async def _probe(host: Host, zone: Zone, schedule: _Schedule) -> Probe:
