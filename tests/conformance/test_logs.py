@@ -130,6 +130,23 @@ async def test_a_log_past_its_size_is_rotated_and_reopened(logs: LogFiles, tmp_p
     assert not (tmp_path / "log.2").exists()
 
 
+async def test_a_log_that_somebody_deletes_is_opened_anew(logs: LogFiles, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"first")
+    reopened = asyncio.Event()
+
+    async def reopen() -> None:
+        log.write_bytes(b"new")
+        reopened.set()
+
+    with log.open("ab") as writer:
+        logs.keep("zone", str(log), max_size=50, max_files=2, reopen=reopen)
+        await _turns()
+        log.unlink()
+        writer.write(b"lost")
+    await asyncio.wait_for(reopened.wait(), 5)
+
+
 def _watches() -> int:
     """Files that this process watches (inotify(7), /proc/PID/fdinfo)."""
     infos = Path("/proc/self/fdinfo").iterdir()

@@ -98,7 +98,10 @@ class LogFiles:
         while True:
             change = self._changes.next(path)
             try:
-                if _size(path) > max_size:
+                size = _size(path)
+                if size is None:
+                    await reopen()
+                elif size > max_size:
                     _shift(path, max_files)
                     await reopen()
                 else:
@@ -108,11 +111,12 @@ class LogFiles:
             await asyncio.sleep(_PAUSE)
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> int | None:
+    """None if somebody deleted it: then its writer writes to a file that nobody can read, and that has no bound."""
     try:
         return Path(path).stat().st_size
     except FileNotFoundError:
-        return 0
+        return None
 
 
 def _shift(path: str, max_files: int) -> None:
