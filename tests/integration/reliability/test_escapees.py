@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.integration.inventory import datasets, holdings
 from tests.integration.reliability.figures import Figure
 from tests.integration.rig import Daemon
+from zonehost.linux.cgroup import discover
 
 pytestmark = pytest.mark.row(3)
 TRACER = """
@@ -62,6 +64,26 @@ def test_nothing_outlives_a_zone_that_traces_its_own(own: Daemon, figure: Figure
     assert follow.stdout.readline() == "traced\n"
     own.docker("rm", "-f", "runs")
     follow.communicate(timeout=20)
+    assert holdings(own.instance) == before
+    figure("ways out tried", 1, fold="sum")
+
+
+@pytest.mark.parametrize("first", ["its own end", "a kill of the daemon"])
+def test_nothing_outlives_a_zone_that_somebody_moved_out_of_its_groups(own: Daemon, first: str, figure: Figure) -> None:
+    before = holdings(own.instance)
+    own.docker("run", "-d", "--name", "runs", "busybox", "sh", "-c", "sleep 3600 & sleep 3600 & wait")
+    zone = own.docker("inspect", "-f", "{{.Id}}", "runs")
+    groups = [Path(root, "zonehost", own.instance.name, zone, "zone", "cgroup.procs") for root in discover().roots]
+    moved = [int(pid) for pid in groups[-1].read_text().split()]
+    for root, group in zip(discover().roots, groups, strict=True):
+        if group.exists():
+            for pid in moved:
+                Path(root, "cgroup.procs").write_text(str(pid))
+    if first == "a kill of the daemon":
+        own.kill()
+        own.start()
+    own.docker("rm", "-f", "runs")
+    assert not [pid for pid in moved if Path("/proc", str(pid), "exe").exists()]
     assert holdings(own.instance) == before
     figure("ways out tried", 1, fold="sum")
 

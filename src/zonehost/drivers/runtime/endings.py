@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
+from zonehost.domain.signals import SIGKILL
 from zonehost.drivers.runtime.folder import ZoneFolder
 from zonehost.drivers.runtime.living import Zone
+from zonehost.linux import pidfd
 from zonehost.linux.cgroup_group import Group
 from zonehost.linux.cgroup_stats import oom_kills
 from zonehost.ports.runtime import Exit
@@ -39,6 +41,7 @@ class Endings:
     def _end(self, zone: Zone) -> None:
         asyncio.get_running_loop().remove_reader(zone.guard)
         zone.over.set()
+        pidfd.send(zone.process, SIGKILL)  # wherever somebody moved it
         self._known.put_nowait(ending(zone.folder, zone.group))
 
 

@@ -65,11 +65,10 @@ class Zone:
 
     async def kill(self) -> None:
         """Send SIGKILL to all its processes, but not to its keeper, which is to tell how it ended."""
-        if self.whole and self._timer is not None:
-            pidfd.send(self.process, signal.SIGKILL)
-        else:
+        if not self.whole or self._timer is None:
             await self.settled()
             self.group.kill(Part.ZONE)
+        pidfd.send(self.process, signal.SIGKILL)  # and with it its PID namespace, whatever group somebody moved them to
 
     @property
     def neighbour(self) -> Neighbour:

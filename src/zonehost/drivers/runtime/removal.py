@@ -7,9 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from zonehost.domain.signals import SIGKILL
 from zonehost.drivers.runtime.folder import ZoneFolder
 from zonehost.drivers.runtime.living import Zone
 from zonehost.errors import Blocked
+from zonehost.linux import pidfd
 from zonehost.linux.cgroup_group import Group, Part
 
 _PATIENCE: Final = 10.0
@@ -32,6 +34,7 @@ async def remove(folder: ZoneFolder, group: Group, zone: Zone | None, noted: asy
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 await zone.over.wait()
+        pidfd.send(zone.guard, SIGKILL)
     group.kill()
     try:
         async with asyncio.timeout_at(deadline + _KEEPER_PATIENCE):
