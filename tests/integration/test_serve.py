@@ -68,6 +68,15 @@ def test_a_second_daemon_on_the_same_folders_is_refused(daemon: Daemon) -> None:
     assert Wire(daemon.endpoint).raw("GET", "/_ping").body == b"OK"
 
 
+def test_a_second_daemon_of_the_same_name_is_refused_and_ends_no_zone(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.docker("run", "-d", "--name", "lives", "busybox", "sleep", "3600")
+    options = ("--data-root", str(tmp_path / "data"), "--run-root", str(tmp_path / "run"))
+    socket = ("--host", f"unix://{tmp_path}/other.sock")
+    refusal = _refusal(*options, "--name", daemon.instance.name, *socket)
+    assert f"another daemon has the name {daemon.instance.name}" in refusal
+    assert daemon.docker("exec", "lives", "echo", "alive") == "alive"
+
+
 def test_two_daemons_share_nothing(new_daemon: MakeDaemon) -> None:
     first, second = new_daemon(), new_daemon()
     for daemon in (first, second):

@@ -29,7 +29,7 @@ async def examine_without_daemon(configuration: Configuration, *, repair: bool) 
         raise Unavailable(f"there is no instance in {data_root}, and no daemon answers")
     run_root.mkdir(parents=True, exist_ok=True, mode=0o711)
     async with AsyncExitStack() as undo:
-        for descriptor in lock(data_root, run_root):
+        for descriptor in lock(data_root, run_root, configuration.name):
             undo.callback(os.close, descriptor)
         host = await assemble(configuration, undo)
         if repair:

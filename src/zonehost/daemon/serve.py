@@ -45,7 +45,7 @@ async def serve(configuration: Configuration) -> None:
     data_root, run_root = Path(configuration.data_root), Path(configuration.run_root)
     make_roots(data_root, run_root)
     async with AsyncExitStack() as undo:
-        for descriptor in lock(data_root, run_root):
+        for descriptor in lock(data_root, run_root, configuration.name):
             undo.callback(os.close, descriptor)
         told = _told_to_end()
         host = await assemble(configuration, undo)
