@@ -45,6 +45,12 @@ def _wait_for_event(daemon: Daemon, name: str, action: str) -> None:
         listener.kill()
 
 
+def _touch(pid: int, path: str) -> None:
+    """Make a file in a zone: the pool is mounted for the daemon and its zones only."""
+    inside = ["nsenter", "--target", str(pid), "--user", "--mount", "--setuid", "0", "--setgid", "0"]
+    subprocess.run([*inside, "touch", path], check=True, timeout=60)
+
+
 def _pid(daemon: Daemon, name: str) -> int:
     return int(daemon.docker("inspect", "-f", "{{.State.Pid}}", name))
 
@@ -74,9 +80,7 @@ def test_an_exit_while_the_daemon_is_down_is_told_rightly(own: Daemon) -> None:
     began = own.docker("inspect", "-f", "{{.State.StartedAt}}", "returns")
     pids = [_pid(own, name) for name in ("ends", "vanishes", "returns")]
     own.kill()
-    # The pool is mounted for the daemon and its zones only: go in by one of these.
-    inside = ["nsenter", "--target", str(pids[0]), "--user", "--mount", "--setuid", "0", "--setgid", "0"]
-    subprocess.run([*inside, "touch", "/go/now"], check=True, timeout=60)
+    _touch(pids[0], "/go/now")
     for pid in pids:
         _wait_for_end(pid)
     own.start()
@@ -86,6 +90,38 @@ def test_an_exit_while_the_daemon_is_down_is_told_rightly(own: Daemon) -> None:
     assert "vanishes" not in own.docker("ps", "-a", "--format", "{{.Names}}").split()
     _wait_for_event(own, "returns", "start")
     assert own.docker("inspect", "-f", "{{.State.StartedAt}}", "returns") != began
+
+
+def test_a_zone_that_ran_out_of_memory_while_the_daemon_was_down_says_so(own: Daemon) -> None:
+    script = "while [ ! -e /go/now ]; do sleep 0.05; done; text=a; while :; do text=$text$text; done"
+    own.docker("run", "-d", "--name", "grows", "-m", "24m", "-v", "go:/go", "busybox", "sh", "-c", script)
+    pid = _pid(own, "grows")
+    own.kill()
+    _touch(pid, "/go/now")
+    _wait_for_end(pid)
+    own.start()
+    assert own.docker("wait", "grows") == "137"
+    assert own.docker("inspect", "-f", "{{.State.Status}} {{.State.OOMKilled}}", "grows") == "exited true"
+
+
+def test_health_is_known_and_checked_on(own: Daemon) -> None:
+    check = ("--health-cmd", "test -e /fine", "--health-interval", "1s", "--health-retries", "1")
+    own.docker("run", "-d", "--name", "checked", *check, "busybox", "sh", "-c", "touch /fine; exec sleep 3600")
+    _wait_for_event(own, "checked", "health_status: healthy")
+    own.kill()
+    own.start()
+    assert own.docker("inspect", "-f", "{{.State.Health.Status}}", "checked") == "healthy"
+    own.docker("exec", "checked", "rm", "/fine")
+    _wait_for_event(own, "checked", "health_status: unhealthy")
+
+
+def test_a_policy_counts_on_across_restarts_of_the_daemon(own: Daemon) -> None:
+    own.docker("run", "-d", "--name", "fails", "--restart", "on-failure:3", "busybox", "false")
+    own.kill()
+    own.start()
+    while own.docker("inspect", "-f", "{{.State.Status}}", "fails") != "exited":
+        own.docker("wait", "fails")
+    assert own.docker("inspect", "-f", "{{.RestartCount}} {{.State.ExitCode}}", "fails") == "3 1"
 
 
 def test_images_volumes_and_settings_survive(own: Daemon) -> None:

@@ -77,10 +77,46 @@ def test_no_byte_and_no_line_is_lost(own: Daemon, rounds: Callable[[int, int], i
     assert own.doctor() == []
 
 
+CLIENTS = (
+    (("run", "--name", "own", "busybox", "sh", "-c", "echo on; exec sleep 3600"), 125, "error waiting for container"),
+    (("exec", "up", "sh", "-c", "echo on; exec sleep 3600"), 255, ""),
+    (("logs", "--follow", "up"), 1, "unexpected EOF"),
+    (("events", "--since", "1"), 1, "unexpected EOF"),
+    (("attach", "--no-stdin", "up"), 1, "EOF"),
+)
+"""A client that stays until the daemon goes, its exit status then, and what it says: what `docker` makes of a
+connection that is cut off, which it does not take for an end."""
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_every_client_is_cut_off_and_what_it_looked_at_goes_on(own: Daemon, how: str) -> None:
+    own.docker("run", "-d", "--name", "up", "busybox", "sh", "-c", "while sleep 0.05; do echo on; done")
+    clients = [open_client(own, *words) for words, _, _ in CLIENTS]
+    for client in clients:
+        assert client.stdout is not None
+        assert client.stdout.readline()
+    inside = own.docker("top", "up", "-o", "pid,args").count("sleep 3600")
+    own.stop() if how == "stop" else own.kill()
+    for client, (words, status, message) in zip(clients, CLIENTS, strict=True):
+        _, said = client.communicate(timeout=20)
+        assert (words, client.returncode) == (words, status), said
+        assert message in said, words
+    own.start()
+    assert own.docker("ps", "--format", "{{.Names}}").split() == ["own", "up"]
+    assert own.docker("top", "up", "-o", "pid,args").count("sleep 3600") == inside == 1
+    assert own.docker("logs", "own") == "on"
+    again = open_client(own, "attach", "--no-stdin", "up")
+    assert again.stdout is not None
+    assert again.stdout.readline() == "on\n"
+    own.docker("kill", "up")
+    again.communicate(timeout=20)
+    assert again.returncode == 137
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_who_is_attached_hears_the_end_and_can_attach_again(own: Daemon, how: str) -> None:
     own.docker("run", "-d", "-i", "--name", "cat", "busybox", "cat")
-    attached = attach(own)
+    attached = open_client(own, "attach", "cat")
     say(attached, "before")
     following = subprocess.Popen(["docker", "wait", "cat"], env=own.environment, stderr=subprocess.PIPE, text=True)
     own.stop() if how == "stop" else own.kill()
@@ -89,15 +125,15 @@ def test_who_is_attached_hears_the_end_and_can_attach_again(own: Daemon, how: st
         assert client.returncode != 0
         assert "EOF" in words or "connect" in words, words
     own.start()
-    again = attach(own)
+    again = open_client(own, "attach", "cat")
     say(again, "after")
     own.docker("rm", "-f", "cat")
     again.communicate(timeout=20)
 
 
-def attach(daemon: Daemon) -> subprocess.Popen[str]:
+def open_client(daemon: Daemon, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["docker", "attach", "cat"],
+        ["docker", *words],
         env=daemon.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
