@@ -50,6 +50,7 @@ class Daemon:
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    command: Path = COMMAND
 
     @classmethod
     def make(cls, *options: str) -> Daemon:
@@ -88,7 +89,7 @@ class Daemon:
             ready.bind(str(notify))
             self.process = subprocess.Popen(
                 [
-                    str(COMMAND),
+                    str(self.command),
                     "serve",
                     *("--data-root", str(self.instance.data_root)),
                     *("--run-root", str(self.instance.run_root)),
@@ -164,7 +165,7 @@ class Daemon:
     def zonehost(self, *words: str, timeout: float = 900) -> str:
         """Run the `zonehost` command against this daemon; its output."""
         done = subprocess.run(
-            [str(COMMAND), *words], capture_output=True, text=True, env=self.environment, timeout=timeout
+            [str(self.command), *words], capture_output=True, text=True, env=self.environment, timeout=timeout
         )
         if done.returncode != 0:
             raise Failed(f"zonehost {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
