@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from tests.integration.reliability.figures import Figure
 from tests.integration.rig import Daemon
 
 pytestmark = pytest.mark.row(8)
+Once = Callable[[Local, int], None]
+"""Something to do again and again, by the client of this number."""
 AT_A_TIME = 4
 SAMPLES = 10
 GROWTH = 0.5
@@ -30,42 +33,97 @@ GROWTH_KIB = 300.0
 
 def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[int, int], int], figure: Figure) -> None:
     cycles = rounds(100, 5000)
-    _cycle(own, rounds(40, 500))
-    counts = [_counts(own)]
+    _cycle(own, _run, rounds(40, 500))
     began = time.monotonic()
-    for _ in range(SAMPLES):
-        _cycle(own, cycles // SAMPLES)
-        counts.append(_counts(own))
+    counts = _churn(own, _run, cycles)
     figure("cycles", cycles)
     figure("cycles a second", round(cycles / (time.monotonic() - began), 1))
-    assert datasets(own.instance) == []
     grown = []
-    for name in counts[0]:
-        slope = _slope([count[name] for count in counts]) / (cycles // SAMPLES) * 1000
+    for name, values in counts.items():
+        slope = _slope(values) / (cycles // SAMPLES) * 1000
         figure(f"{name}, growth in 1,000 cycles", round(slope, 2))
-        most = GROWTH_KIB if name.startswith("KiB") else GROWTH
-        if slope > most and counts[-1][name] > counts[0][name] + 2 and (cycles >= 1000 or not name.startswith("KiB")):
-            grown.append((name, [count[name] for count in counts]))  # of a hundred cycles a line of KiB says little
+        if _grows(name, values, slope, cycles):
+            grown.append((name, values))
     assert grown == []
+    assert datasets(own.instance) == []
     assert own.doctor() == []
 
 
-def _cycle(daemon: Daemon, times: int) -> None:
-    """Run and remove containers, by several clients at once."""
+def test_nothing_grows_with_all_that_is_made_and_removed(own: Daemon, rounds: Callable[[int, int], int]) -> None:
+    own.docker("network", "create", "net")
+    own.docker("create", "--name", "base", "busybox")
+    cycles = rounds(40, 1000)
+    _cycle(own, _everything, rounds(40, 400))  # so many events fill what the daemon remembers of them
+    counts = _churn(own, _everything, cycles)
+    slopes = {name: _slope(values) / (cycles // SAMPLES) * 1000 for name, values in counts.items()}
+    assert [(name, counts[name]) for name in counts if _grows(name, counts[name], slopes[name], cycles)] == []
+    assert own.doctor() == []
+
+
+def _churn(daemon: Daemon, once: Once, cycles: int) -> dict[str, list[int]]:
+    """What there is at the beginning and after each tenth of the cycles, by kind."""
+    counts = [_counts(daemon)]
+    for _ in range(SAMPLES):
+        _cycle(daemon, once, cycles // SAMPLES)
+        counts.append(_counts(daemon))
+    return {name: [count[name] for count in counts] for name in counts[0]}
+
+
+def _grows(name: str, values: list[int], slope: float, cycles: int) -> bool:
+    """Whether that is a leak; of a hundred cycles a line of KiB says little."""
+    if name.startswith("KiB"):
+        return cycles >= 1000 and slope > GROWTH_KIB
+    return slope > GROWTH and values[-1] > values[0] + 2
+
+
+def _cycle(daemon: Daemon, once: Once, times: int) -> None:
+    """Do something so many times, by several clients at once."""
 
     def some(number: int) -> None:
         client = Local(daemon)
         for _ in range(times // AT_A_TIME + (number < times % AT_A_TIME)):
-            made = client.call("POST", "/containers/create", {"Image": "busybox", "Cmd": ["true"]})
-            assert made.status == 201, made
-            place = f"/containers/{made.body['Id']}"
-            assert client.call("POST", f"{place}/start").status == 204
-            assert client.call("POST", f"{place}/wait").body["StatusCode"] == 0
-            assert client.call("DELETE", place).status == 204
+            once(client, number)
         client.close()
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         list(pool.map(some, range(AT_A_TIME)))
+
+
+def _ask(client: Local, method: str, path: str, body: object = None) -> Any:
+    answer = client.call(method, path, body)
+    assert answer.status < 300, answer
+    return answer.body
+
+
+def _run(client: Local, number: int) -> None:
+    """Run a container and remove it."""
+    place = f"/containers/{_ask(client, 'POST', '/containers/create', {'Image': 'busybox', 'Cmd': ['true']})['Id']}"
+    _ask(client, "POST", f"{place}/start")
+    assert _ask(client, "POST", f"{place}/wait")["StatusCode"] == 0
+    _ask(client, "DELETE", place)
+
+
+def _everything(client: Local, number: int) -> None:
+    """Make, use and remove one thing of each kind."""
+    asked = {
+        "Image": "busybox",
+        "Cmd": ["sleep", "3600"],
+        "Volumes": {"/anonymous": {}},
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"NetworkMode": "net", "PortBindings": {"80/tcp": [{"HostPort": ""}]}},
+    }
+    place = f"/containers/{_ask(client, 'POST', '/containers/create', asked)['Id']}"
+    _ask(client, "POST", f"{place}/start")
+    command = {"Cmd": ["echo"], "AttachStdout": True}
+    _ask(client, "POST", f"/exec/{_ask(client, 'POST', f'{place}/exec', command)['Id']}/start", {})
+    client.close()  # as that connection left HTTP
+    for look in ("json", "top", "stats?stream=0", "logs?stdout=1", "archive?path=/bin/busybox"):
+        _ask(client, "GET", f"{place}/{look}")
+    _ask(client, "DELETE", f"{place}?force=1&v=1")
+    _ask(client, "DELETE", f"/networks/{_ask(client, 'POST', '/networks/create', {'Name': f'other{number}'})['Id']}")
+    _ask(client, "DELETE", f"/volumes/{_ask(client, 'POST', '/volumes/create', {'Name': f'volume{number}'})['Name']}")
+    _ask(client, "POST", f"/commit?container=base&repo=made{number}")
+    _ask(client, "DELETE", f"/images/made{number}")
 
 
 def _counts(daemon: Daemon) -> dict[str, int]:
