@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from zonehost.builder.carried import carried_steps
-from zonehost.builder.ledger import Ledger
 from zonehost.builder.perform import Performer
 from zonehost.builder.plan import Plan
 from zonehost.builder.resolve import Resolver
@@ -26,6 +25,7 @@ from zonehost.ports.workshop import Base, Finished
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from zonehost.builder.ledger import Ledger
     from zonehost.builder.state import StageState
     from zonehost.builder.work import Work
     from zonehost.domain.platform import Platform
@@ -33,19 +33,15 @@ if TYPE_CHECKING:
 
 
 class Build:
-    """A build that can begin."""
+    """A build that can begin. The ledger has what its context came from."""
 
-    def __init__(self, build: str, plan: Plan, work: Work) -> None:
+    def __init__(self, build: str, plan: Plan, work: Work, ledger: Ledger) -> None:
         self._build = build
         self._plan = plan
         self._work = work
-        self._ledger = Ledger()
+        self._ledger = ledger
         self._stages: dict[int, asyncio.Task[StageState]] = {}
         self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
-
-    def came_from(self, url: str, digest: str) -> None:
-        """Note where the context is from."""
-        self._ledger.url(url, digest)
 
     @asynccontextmanager
     async def building(self, listener: Listener) -> AsyncIterator[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from zonehost.builder import instructions as ins
@@ -12,12 +13,13 @@ from zonehost.builder.lines import Heredoc, parse_heredoc
 from zonehost.builder.mounts import read_mount
 from zonehost.builder.steps import CopyStep, FolderStep, RunStep, Step
 from zonehost.builder.words import Style, expand
+from zonehost.domain.git_url import read_git_url
 
 if TYPE_CHECKING:
     from zonehost.builder.state import StageState
+    from zonehost.domain.git_url import GitUrl
 
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
-_GIT: Final = re.compile(r"(?:git://|git@|ssh://)|https?://[^?#]+\.git(?:[?#]|$)", re.IGNORECASE)
 _CHECKSUM: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _MODE: Final = re.compile(r"[0-7]{1,5}|[ugoa]*[-+=][rwxXst]*(?:,[ugoa]*[-+=][rwxXst]*)*")
 _SCRIPTS: Final = "/dev/pipes"
@@ -125,27 +127,32 @@ def _copy(name: str, transfer: ins.Transfer, state: StageState, style: Style, *,
 def _add(instruction: ins.Add, state: StageState, style: Style) -> CopyStep:
     step = _copy("ADD", instruction.transfer, state, style, origin="")
     checksum = expand(instruction.checksum, state.variables, style).text
-    if checksum and not _CHECKSUM.fullmatch(checksum):
-        raise SyntaxFault(f"checksum {checksum!r} is not sha256: and 64 digits")
+    local: list[str] = []
+    urls: list[str] = []
+    repositories: list[GitUrl] = []
     for source in step.sources:
-        if _GIT.match(source):
-            raise SyntaxFault(f"ADD from a git repository is not supported: {source}")
-    urls = tuple(source for source in step.sources if _URL.match(source))
-    if checksum and len(urls) != len(step.sources):
+        if repository := read_git_url(source):
+            repositories.append(_repository(repository, checksum, instruction.keep_git_dir))
+        else:
+            (urls if _URL.match(source) else local).append(source)
+    if checksum and local:
         raise SyntaxFault("checksum can't be specified for local sources")
-    if checksum and len(urls) != 1:
+    if checksum and len(urls) + len(repositories) != 1:
         raise SyntaxFault("checksum can't be specified for multiple sources")
-    return CopyStep(
-        name="ADD",
-        sources=tuple(source for source in step.sources if source not in urls),
-        contents=step.contents,
-        destination=step.destination,
-        owner=step.owner,
-        mode=step.mode,
-        link=step.link,
-        parents=step.parents,
-        exclude=step.exclude,
-        urls=urls,
-        checksum=checksum,
+    if checksum and urls and not _CHECKSUM.fullmatch(checksum):
+        raise SyntaxFault(f"checksum {checksum!r} is not sha256: and 64 digits")
+    return replace(
+        step,
+        sources=tuple(local),
+        urls=tuple(urls),
+        repositories=tuple(repositories),
+        checksum=checksum if urls else "",
         unpack=instruction.unpack,
     )
+
+
+def _repository(repository: GitUrl, checksum: str, keep: bool | None) -> GitUrl:
+    """A repository with what the flags of its ADD say."""
+    if checksum:
+        repository = repository.checked(checksum)
+    return repository if keep is None else replace(repository, keep_git_dir=keep)

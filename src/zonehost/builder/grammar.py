@@ -196,7 +196,7 @@ def _add(r: Reading) -> ins.Add:
         original=r.original,
         transfer=_transfer(r),
         checksum=r.text("checksum"),
-        keep_git_dir=r.truth("keep-git-dir") or False,
+        keep_git_dir=r.truth("keep-git-dir"),
         unpack=r.truth("unpack"),
     )
 

@@ -95,11 +95,14 @@ class Copy(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Add(Instruction):
-    """`unpack` is None where the Dockerfile does not say: then local archives are unpacked and fetched ones not."""
+    """`unpack` and `keep_git_dir` are None where the Dockerfile does not say.
+
+    Then local archives are unpacked and fetched ones not, and the address of a repository has a say.
+    """
 
     transfer: Transfer
     checksum: str = ""
-    keep_git_dir: bool = False
+    keep_git_dir: bool | None = None
     unpack: bool | None = None
 
 

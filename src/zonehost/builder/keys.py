@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zonehost.builder.steps import Settings
+    from zonehost.domain.git_url import GitUrl
     from zonehost.domain.platform import Platform
+    from zonehost.ports.git import GitHead
 
 _DIGITS: Final = 40
 _FORM: Final = 1
@@ -43,6 +45,13 @@ def copy_key(
     """The key of a COPY or ADD; `content` are digests of what it copies. Where from does not count."""
     read = [step.contents, step.destination, step.owner, step.mode, step.link, step.parents, step.unpack, step.name]
     return _digest("copy", () if step.link else parent, platform, epoch, [read, list(content)])
+
+
+def repository_content(url: GitUrl, head: GitHead, exclude: Sequence[str]) -> str:
+    """What a git repository is to a key: its commit. Where it is, only git's own folder tells."""
+    told = [url.remote, head.ref] if url.keep_git_dir else []
+    read = [head.commit, url.subdir.strip("/"), url.submodules, list(exclude), told]
+    return f"git {hashlib.sha256(msgspec.json.encode(read)).hexdigest()}"
 
 
 def folder_key(step: FolderStep, *, parent: Sequence[str], platform: Platform, epoch: int | None) -> str:

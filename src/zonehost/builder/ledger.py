@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zonehost.ports.provenance import BaseUsed, Provenance, StepDone, UrlUsed
+from zonehost.ports.provenance import BaseUsed, GitUsed, Provenance, StepDone, UrlUsed
 
 if TYPE_CHECKING:
+    from zonehost.domain.git_url import GitUrl
     from zonehost.ports.build_cache import CachedStep
     from zonehost.ports.workshop import Base
 
@@ -17,6 +18,7 @@ class Ledger:
     def __init__(self) -> None:
         self._bases: dict[str, BaseUsed] = {}
         self._urls: dict[str, UrlUsed] = {}
+        self._repositories: dict[str, GitUsed] = {}
         self._steps: dict[str, StepDone] = {}
 
     def base(self, name: str, base: Base) -> None:
@@ -26,6 +28,11 @@ class Ledger:
     def url(self, url: str, digest: str) -> None:
         """A file was fetched that no checksum pins."""
         self._urls[url] = UrlUsed(url=url, digest=digest)
+
+    def repository(self, url: GitUrl, commit: str) -> None:
+        """A repository was read."""
+        if not url.pinned:
+            self._repositories[url.shown] = GitUsed(url=url.shown, commit=commit)
 
     def step(self, step: CachedStep) -> None:
         """A step was done, now or before."""
@@ -38,6 +45,7 @@ class Ledger:
             image=image,
             bases=tuple(self._bases.values()),
             urls=tuple(self._urls.values()),
+            repositories=tuple(self._repositories.values()),
             steps=tuple(self._steps.values()),
             fresh=fresh,
         )

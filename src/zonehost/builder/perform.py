@@ -10,9 +10,10 @@ import msgspec
 
 from zonehost.builder.carried import comment_of
 from zonehost.builder.freshness import judge
-from zonehost.builder.keys import change_key, copy_key, folder_key, run_key
+from zonehost.builder.keys import change_key, copy_key, folder_key, repository_content, run_key
 from zonehost.builder.lent import Lender
 from zonehost.builder.outside import asks_outside
+from zonehost.builder.repositories import Repositories
 from zonehost.builder.resolve import Resolver
 from zonehost.builder.steps import CopyStep, FolderStep, RunStep
 from zonehost.domain.image_config import rfc3339
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from zonehost.builder.state import StageState
     from zonehost.builder.steps import Step
     from zonehost.builder.work import Work
+    from zonehost.domain.git_url import GitUrl
     from zonehost.domain.platform import Platform
     from zonehost.ports.build_files import Fetched
     from zonehost.ports.build_listener import Voice
+    from zonehost.ports.git import GitHead
     from zonehost.ports.workshop import Base
 
 
@@ -47,6 +50,7 @@ class Performer:
         self._plan = plan
         self._work = work
         self._resolver = resolver
+        self._repositories = Repositories(build, work, plan.request.client)
         self._voice = voice
         self._cache = cache
 
@@ -154,8 +158,10 @@ class Performer:
             parents=step.parents,
         )
         fetched = [] if step.checksum else await self._fetch(step)
+        repositories = [(url, await self._find(url)) for url in step.repositories]
         content = [await self._work.files.digest(self._build, selection)] if step.sources else []
         content += [step.checksum] if step.checksum else [f"{file.name} {file.digest}" for file in fetched]
+        content += [repository_content(url, head, step.exclude) for url, head in repositories]
         key = copy_key(step, parent=state.layers, platform=state.platform, content=content, epoch=self._plan.epoch)
         words = f"/bin/sh -c #(nop) {step.name} multi:{key} in {step.destination} "
         cached = self._cached(key, bound)
@@ -164,6 +170,8 @@ class Performer:
         began = time.monotonic()
         if step.checksum:
             fetched = await self._fetch(step)
+        keeping = [(url, head, bool(url.keep_git_dir)) for url, head in repositories]
+        folders = [await self._repositories.check_out(url, head, keep=keep) for url, head, keep in keeping]
         files = [(file.file, file.name) for file in fetched]
         for name, text in step.contents:
             files.append((await self._work.files.write(self._build, text.encode(), 0o644), name))
@@ -177,7 +185,7 @@ class Performer:
             unpack_files=bool(step.unpack),
             epoch=self._plan.epoch,
         )
-        whole = msgspec.structs.replace(selection, files=tuple(files))
+        whole = msgspec.structs.replace(selection, folders=tuple(folders), files=tuple(files))
         layer, size = await self._take_in(self._work.files.copy(self._build, whole, placement), state)
         made = self._remember(key, words, layer, size, time.monotonic() - began, ())
         return self._after(state, words, made)
@@ -194,6 +202,11 @@ class Performer:
                 self._ledger.url(url, file.digest)
             found.append(file)
         return found
+
+    async def _find(self, url: GitUrl) -> GitHead:
+        head = await self._repositories.find(url)
+        self._ledger.repository(url, head.commit)
+        return head
 
     async def _folder(self, step: FolderStep, state: StageState, bound: int | None) -> StageState:
         key = folder_key(step, parent=state.layers, platform=state.platform, epoch=self._plan.epoch)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zonehost.ports.builder import BuildRequest, NamedContext
 
 EPOCH_ARGUMENT = "SOURCE_DATE_EPOCH"
+KEEP_GIT_ARGUMENT = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 _SECOND = 10**9
 
 
@@ -70,7 +71,7 @@ class Plan:
 
     def unused_arguments(self) -> list[str]:
         """Build arguments that no ARG asks for."""
-        known = {FRESH_ARGUMENT, EPOCH_ARGUMENT, *PROXIES}
+        known = {FRESH_ARGUMENT, EPOCH_ARGUMENT, KEEP_GIT_ARGUMENT, *PROXIES}
         for argument in self.dockerfile.arguments:
             known.update(name for name, _ in argument.arguments)
         for stage in self.dockerfile.stages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zonehost.builder.build import Build
+from zonehost.builder.ledger import Ledger
 from zonehost.builder.parse import parse
 from zonehost.builder.plan import draw_plan
 from zonehost.builder.remote import receive_remote
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
     """Take in the context, and plan what its Dockerfile says; see `Builder.prepare`."""
     build = new_id()
+    ledger = Ledger()
     files = work.files
     try:
-        digest = ""
         if request.remote:
-            digest = await receive_remote(work, build, request.remote, request.dockerfile)
+            await receive_remote(work, build, request, ledger)
         else:
             await files.receive(build, context)
         failpoint("build.received")
@@ -48,10 +49,7 @@ async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[byte
     except BaseException:
         await files.discard(build)
         raise
-    made = Build(build, plan, work)
-    if digest:
-        made.came_from(request.remote, digest)
-    return made
+    return Build(build, plan, work, ledger)
 
 
 async def _definition(work: Work, build: str, dockerfile: str) -> Definition:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zonehost.builder.configure import absolute
+from zonehost.builder.repositories import Repositories
 from zonehost.domain.blueprint import BindMount
+from zonehost.domain.git_url import read_git_url
 from zonehost.domain.image_config import ImageConfig
 from zonehost.errors import InvalidParameter
 from zonehost.ports.build_cache import CachedStep
@@ -15,7 +17,7 @@ from zonehost.ports.build_files import Placement, Selection
 from zonehost.ports.workshop import Base, TreeMount
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
     from contextlib import AsyncExitStack
 
     from zonehost.builder.ledger import Ledger
@@ -90,8 +92,27 @@ class Resolver:
         """A tree of the client as an image, or what another build made."""
         if context.base is not None:
             return context.base
+        if context.remote:
+            return await self._take_in(await self._at_address(context.remote))
         assert context.archive is not None
-        layer = await self._work.layers.unpack(context.archive)
+        return await self._take_in(context.archive)
+
+    async def _at_address(self, address: str) -> AsyncIterator[bytes]:
+        """The archive of a git repository, or of a file alone."""
+        url = read_git_url(address, bare=True)
+        if url is not None:
+            repositories = Repositories(self._build, self._work, self._plan.request.client)
+            head = await repositories.find(url)
+            self._ledger.repository(url, head.commit)
+            return await repositories.archive(url, head, keep=bool(url.keep_git_dir))
+        found = await self._work.files.fetch(self._build, address)
+        self._ledger.url(address, found.digest)
+        if not found.name:
+            raise InvalidParameter(f"cannot determine filename for {address}")
+        return self._copied(Selection(files=((found.file, found.name),)), "/")
+
+    async def _take_in(self, archive: AsyncIterable[bytes]) -> Base:
+        layer = await self._work.layers.unpack(archive)
         await self._work.layers.settle((layer.diff_id,))
         now = self._work.clock.now()
         # Steps stand on the layer, and it goes as theirs do.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zonehost.builder.faults import SyntaxFault
 from zonehost.builder.freshness import age_of, read_bound
 from zonehost.builder.packages import QUESTION, read_answer
+from zonehost.builder.repositories import latest_commit
 from zonehost.domain.host_config import HostConfig
 from zonehost.domain.identity import new_id
 from zonehost.errors import InvalidParameter, NotFound, ZonehostError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from zonehost.builder.work import Work
-    from zonehost.ports.provenance import BaseUsed, UrlUsed
+    from zonehost.ports.provenance import BaseUsed, GitUsed, UrlUsed
     from zonehost.ports.workshop import Base
 
 
@@ -39,6 +40,7 @@ async def _image(work: Work, name: str, fresh: int | None) -> list[Finding]:
     known = work.cache.provenance(image.id) or Provenance()
     found = [finding for base in known.bases if (finding := await _base(work, name, base))]
     found += [finding for url in known.urls if (finding := await _url(work, name, url))]
+    found += [finding for used in known.repositories if (finding := await _repository(work, name, used))]
     found += _steps(work, name, known, fresh)
     found += await _packages(work, name, image)
     return found
@@ -74,6 +76,16 @@ async def _url(work: Work, image: str, used: UrlUsed) -> Finding | None:
     if found.digest == used.digest:
         return None
     return Finding(image=image, kind="url", subject=used.url, detail=f"changed from {used.digest} to {found.digest}")
+
+
+async def _repository(work: Work, image: str, used: GitUsed) -> Finding | None:
+    try:
+        commit = await latest_commit(work, used.url)
+    except ZonehostError as error:
+        return Finding(image=image, kind="git", subject=used.url, detail=str(error), error=True)
+    if commit == used.commit:
+        return None
+    return Finding(image=image, kind="git", subject=used.url, detail=f"moved from {used.commit} to {commit}")
 
 
 def _steps(work: Work, image: str, known: Provenance, fresh: int | None) -> list[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from zonehost.builder.lines import Heredoc
 from zonehost.builder.mounts import RunMount
+from zonehost.domain.git_url import GitUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,10 @@ class RunStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyStep:
-    """Files to copy. `origin` names a stage or an image, empty is the context; `contents` are name and text."""
+    """Files to copy. `origin` names a stage or an image, empty is the context; `contents` are name and text.
+
+    `checksum` is that of the one file at `urls`; a repository has its own.
+    """
 
     name: str
     sources: tuple[str, ...]
@@ -44,6 +48,7 @@ class CopyStep:
     parents: bool = False
     exclude: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    repositories: tuple[GitUrl, ...] = ()
     checksum: str = ""
     unpack: bool | None = None
 

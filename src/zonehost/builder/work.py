@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zonehost.ports.build_cache import BuildCache
     from zonehost.ports.build_files import BuildFiles
     from zonehost.ports.clock import Clock
+    from zonehost.ports.git import GitRemotes
     from zonehost.ports.layers import Layers
     from zonehost.ports.workshop import Workshop
 
@@ -21,6 +22,7 @@ class Work:
 
     workshop: Workshop
     files: BuildFiles
+    git: GitRemotes
     cache: BuildCache
     layers: Layers
     clock: Clock

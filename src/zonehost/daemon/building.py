@@ -12,6 +12,7 @@ from zonehost.builder.work import Work
 from zonehost.drivers.buildcache.folder import CacheFolder
 from zonehost.drivers.builds.folder import BuildFolder
 from zonehost.drivers.connections import KernelConnections
+from zonehost.drivers.git.remotes import GitCommand
 from zonehost.engine.build.workshop import EngineWorkshop
 from zonehost.engine.host import Host
 from zonehost.engine.image.platform import host_platform
@@ -28,6 +29,7 @@ def add_builder(host: Host, forks: ForkServer, root: Path, memory: Path, fresh: 
     work = Work(
         workshop=EngineWorkshop(host, files, KernelConnections()),
         files=files,
+        git=GitCommand(forks),
         cache=host.build_cache,
         layers=host.layers,
         clock=host.clock,

@@ -16,8 +16,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Files to copy: `trees` (what `Layers.stack` gives) are one tree; None is the build's context.
 
     `paths` are written as COPY's sources, wildcards included; `ignore` and `exclude` are patterns as in .dockerignore,
-    the first for the whole tree, the second below each source. `files` are pairs of a file that `fetch` or `write`
-    gave, and the name that it gets.
+    the first for the whole tree, the second below each source. `folders` are host folders whose content is copied too,
+    and `files` pairs of a file that `fetch` or `write` gave, and the name that it gets.
     """
 
     trees: tuple[str, ...] | None = None
@@ -25,6 +25,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     ignore: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     parents: bool = False
+    folders: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
 
 
@@ -98,6 +99,9 @@ class BuildFiles(Protocol):
     async def tidy(self, upper: str, covered: tuple[str, ...]) -> None:
         """Take out of an overlay's upper directory what only stood where something was mounted: `covered` and Docker's
         own mounts. Whatever is there is not of the command, which saw the mounts."""
+
+    async def vacancy(self, build: str) -> str:
+        """A host path where nothing is, for a folder that goes with the build."""
 
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """Keep a small file until the build ends; its host path."""

@@ -73,11 +73,15 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class NamedContext:
-    """What a name stands for: an image of another name, what another build made, or the archive of a tree."""
+    """What a name stands for: an image of another name, what another build made, the archive of a tree, or an address.
+
+    At an address is a git repository, or a file for http.
+    """
 
     image: str = ""
     base: Base | None = None
     archive: AsyncIterable[bytes] | None = None
+    remote: str = ""
 
 
 class Builder(Protocol):
@@ -91,7 +95,8 @@ class Builder(Protocol):
 
         Raises:
             InvalidParameter: the context or the Dockerfile cannot be; nothing is left.
-            Unsupported: the context is in a git repository. Unavailable: its address does not give it.
+            Unavailable: the context's address does not give it. Unsupported: it is in a git repository, and git is not
+            installed.
         """
 
     async def stale(self, images: Sequence[str], fresh: str) -> list[Finding]:

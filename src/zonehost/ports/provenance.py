@@ -20,6 +20,13 @@ class UrlUsed(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class GitUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """A git repository that a build read, without a checksum that pins it. `url` bears no login."""
+
+    url: str
+    commit: str
+
+
 class StepDone(msgspec.Struct, frozen=True, kw_only=True):
     """A step that asked the outside world; `made` is nanoseconds since the epoch."""
 
@@ -34,12 +41,13 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""
     bases: tuple[BaseUsed, ...] = ()
     urls: tuple[UrlUsed, ...] = ()
+    repositories: tuple[GitUsed, ...] = ()
     steps: tuple[StepDone, ...] = ()
     fresh: int | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is out of date: `kind` is base, url, step or package; `error` says that it could not be asked."""
+    """One thing that is out of date. `kind` is base, url, git, step or package; `error`: it could not be asked."""
 
     image: str
     kind: str

@@ -12,6 +12,7 @@ from typing import Any
 from zonehost.api.classic_build import Console
 from zonehost.builder.service import ImageBuilder
 from zonehost.builder.work import Work
+from zonehost.domain.git_url import GitUrl
 from zonehost.domain.image import Layer
 from zonehost.domain.image_config import ImageConfig, read_image_config
 from zonehost.domain.platform import Platform
@@ -19,6 +20,7 @@ from zonehost.errors import InvalidParameter, NotFound, Unavailable
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.build_files import Fetched, Placement, Selection
 from zonehost.ports.builder import BuildRequest
+from zonehost.ports.git import GitAccess, GitHead
 from zonehost.ports.provenance import Provenance
 from zonehost.ports.workshop import Base, Finished, Logins, Output, Ran, RunOrder, Tell
 
@@ -117,7 +119,7 @@ class FakeFiles:
         chosen = self._chosen(selection)
 
         async def archive() -> AsyncIterator[bytes]:
-            yield repr((chosen, selection.trees, selection.files, placement)).encode()
+            yield repr((chosen, selection.trees, selection.folders, selection.files, placement)).encode()
 
         return archive()
 
@@ -126,6 +128,9 @@ class FakeFiles:
 
     async def tidy(self, upper: str, covered: tuple[str, ...]) -> None:
         raise NotImplementedError
+
+    async def vacancy(self, build: str) -> str:
+        return "/vacancy"
 
     async def write(self, build: str, data: bytes, mode: int) -> str:
         self.written.append(data)
@@ -179,6 +184,31 @@ class FakeFiles:
         if not found:
             raise InvalidParameter(f"COPY failed: {selection.paths}: file does not exist")
         return found
+
+
+class FakeGit:
+    """Repositories by their remote: the commits of their refs. A folder is called by what is checked out in it."""
+
+    def __init__(self) -> None:
+        self.remotes: dict[str, dict[str, str]] = {}
+        self.checked_out: list[str] = []
+        self.access: list[GitAccess] = []
+
+    async def find(self, url: GitUrl, access: GitAccess) -> GitHead:
+        self.access.append(access)
+        if url.remote not in self.remotes:
+            raise Unavailable(f"git repository {url.remote}: nobody there")
+        refs = self.remotes[url.remote]
+        name = url.ref or "HEAD"
+        if name not in refs:
+            raise InvalidParameter(f"repository {url.remote} does not contain ref {name}")
+        return GitHead(refs[name], name)
+
+    async def check_out(self, url: GitUrl, head: GitHead, folder: str, access: GitAccess, *, keep: bool) -> str:
+        self.access.append(access)
+        place = f"{head.commit}:{url.subdir}{' with .git' if keep else ''}"
+        self.checked_out.append(place)
+        return place
 
 
 @dataclass
@@ -251,12 +281,14 @@ class Bench:
         self.cache = FakeCache()
         self.layers = FakeLayers()
         self.files = FakeFiles(dict(context))
+        self.git = FakeGit()
         self.workshop = FakeWorkshop(self.layers)
         self.workshop.add_image("base", ImageConfig(architecture="amd64", os="linux"))
         self.said: list[dict[str, Any]] = []
         self.work = Work(
             workshop=self.workshop,
             files=self.files,
+            git=self.git,
             cache=self.cache,
             layers=self.layers,  # type: ignore[arg-type]
             clock=self.clock,

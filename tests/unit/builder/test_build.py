@@ -9,7 +9,7 @@ import pytest
 from tests.unit.builder.fakes import HOUR, Bench
 from zonehost.domain.config import Config
 from zonehost.domain.image_config import HistoryStep, ImageConfig, read_image_config
-from zonehost.errors import InvalidParameter, NotFound, Unsupported
+from zonehost.errors import InvalidParameter, NotFound, Unavailable
 from zonehost.ports.builder import CommandFailed
 from zonehost.ports.workshop import Base, Output, RunOrder
 
@@ -344,8 +344,6 @@ async def test_a_context_at_an_address(bench: Bench) -> None:
     assert bench.files.fetched == ["https://h/c.tar"]
     (noted,) = bench.cache.notes.values()
     assert [url.url for url in noted.urls] == ["https://h/c.tar"], "so that `stale` can ask for it again"
-    with pytest.raises(Unsupported, match="git repository"):
-        await bench.build("FROM base", remote="https://h/c.git#main")
 
 
 async def test_mounts_that_a_command_may_write_to(bench: Bench) -> None:
@@ -386,8 +384,11 @@ async def test_scripts_in_here_documents(bench: Bench) -> None:
         ("FROM base\nRUN --mount=type=secret,id=s,required x", {}, InvalidParameter, "secret s: not found"),
         ("FROM base\nRUN --network=host x", {}, InvalidParameter, "RUN --network=host is not allowed"),
         ("FROM base\nRUN --security=insecure x", {}, InvalidParameter, "is not allowed"),
-        ("FROM base\nADD --checksum=sha256:1 a /x", {}, InvalidParameter, "is not sha256: and 64 digits"),
-        ("FROM base\nADD https://x/y.git /x", {}, InvalidParameter, "git repository is not supported"),
+        ("FROM base\nADD --checksum=sha256:1 https://x/y /", {}, InvalidParameter, "is not sha256: and 64 digits"),
+        ("FROM base\nADD --checksum=sha256:1 a /x", {}, InvalidParameter, "for local sources"),
+        ("FROM base\nADD https://x/y.git /x", {}, Unavailable, "git repository https://x/y.git"),
+        ("FROM base\nADD --checksum=x https://x/y.git /x", {}, InvalidParameter, "invalid checksum 'x'"),
+        ("FROM base\nADD https://x/y.git?z=1 /x", {}, InvalidParameter, 'unexpected query "z"'),
         ("FROM base\nENV A=${B?none}", {}, InvalidParameter, "line 2: B: none"),
         ("FROM base\nCOPY --from=7 a /x", {}, InvalidParameter, "invalid from flag value 7"),
         ("FROM base\n# zonehost: fresh=soon\nRUN x", {}, InvalidParameter, "is no duration"),

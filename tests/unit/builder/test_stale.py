@@ -41,11 +41,16 @@ async def test_everything_that_can_be_out_of_date() -> None:
     bench = Bench()
     bench.workshop.known["registry.example/base:1"] = Base(diff_id("r"), ImageConfig(), (), 0, "sha256:old")
     bench.files.urls["http://x/f"] = b"one"
-    await bench.build("FROM registry.example/base:1\nCOPY --from=base / /b\nADD http://x/f /f\nRUN apt-get update")
+    bench.git.remotes["https://x/y.git"] = {"main": "1" * 40}
+    await bench.build(
+        "FROM registry.example/base:1\nCOPY --from=base / /b\nADD http://x/f /f\nADD https://x/y.git#main /y\n"
+        "RUN apt-get update"
+    )
     bench.workshop.remote["registry.example/base:1"] = "sha256:new"
     bench.workshop.add_image("base", ImageConfig(os="linux"))
     bench.workshop.known["base"] = Base(diff_id("other"), ImageConfig(), (), 0)
     bench.files.urls["http://x/f"] = b"two"
+    bench.git.remotes["https://x/y.git"]["main"] = "2" * 40
     bench.clock.time += 3 * HOUR
 
     async def answer(order: RunOrder, output: Output) -> int:
@@ -58,16 +63,18 @@ async def test_everything_that_can_be_out_of_date() -> None:
         ("base", "registry.example/base:1"),
         ("base", "base"),
         ("url", "http://x/f"),
+        ("git", "https://x/y.git#main"),
         ("step", "/bin/sh -c apt-get update"),
         ("package", "apt libc6"),
         ("package", "pip requests"),
     ]
     assert found[0].detail == "moved from sha256:old to sha256:new"
-    assert found[3].detail == "asked apt-get update 3h ago, and may be 2h old"
-    assert found[4].detail == "2.36-9 is installed, 2.36-10 is to be had"
+    assert found[4].detail == "asked apt-get update 3h ago, and may be 2h old"
+    assert found[5].detail == "2.36-9 is installed, 2.36-10 is to be had"
+    assert found[3].detail == f"moved from {'1' * 40} to {'2' * 40}"
     assert not any(finding.error for finding in found)
     assert bench.files.left == set()
-    assert kinds(await stale(bench))[3] == ("package", "apt libc6"), "the build had no bound"
+    assert kinds(await stale(bench))[4] == ("package", "apt libc6"), "the build had no bound"
 
 
 async def test_what_cannot_be_asked_is_said() -> None:

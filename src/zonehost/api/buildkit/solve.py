@@ -18,9 +18,10 @@ from zonehost.api.buildkit.options import FRONTEND, Options, read_options
 from zonehost.api.buildkit.progress import Progress
 from zonehost.api.buildkit.references import reference_in
 from zonehost.api.buildkit.session import Session, Sessions
+from zonehost.domain.git_url import read_git_url
 from zonehost.domain.path_patterns import read_ignore_file
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported, ZonehostError
-from zonehost.ports.builder import Builder, BuildRequest, Built, NamedContext
+from zonehost.ports.builder import Builder, BuildRequest, Built, NamedContext, PreparedBuild
 from zonehost.ports.builder import Definition as Dockerfile
 
 _IGNORE: Final = ".dockerignore"
@@ -109,7 +110,7 @@ class Solve:
         try:
             contexts = {name: await self._context(sources, order, value) for name, value in options.contexts.items()}
             request = _request(options, definition, client, contexts)
-            prepared = await self._builder.prepare(request, sources.context(definition))
+            prepared = await self._prepared(request, sources.context(definition))
             async with prepared.building(self.progress) as built:
                 if unused := [name for name in built.unused if not name.startswith("BUILDKIT_")]:
                     with self.progress.internal("[internal] build arguments") as shown:
@@ -126,8 +127,18 @@ class Solve:
             text = b"" if definition is None else definition.dockerfile
             raise Refused(faults.located(error, options.filename, text)) from error
 
+    async def _prepared(self, request: BuildRequest, context: AsyncIterator[bytes]) -> PreparedBuild:
+        if not request.remote:
+            return await self._builder.prepare(request, context)
+        repository = read_git_url(request.remote, bare=True)
+        what = f"git source {repository.shown}" if repository is not None else "remote build context"
+        with self.progress.internal(f"[internal] load {what}"):
+            return await self._builder.prepare(request, context)
+
     async def _context(self, sources: _Sources, order: Order, value: str) -> NamedContext:
         kind, _, rest = value.partition(":")
+        if kind in ("http", "https") or read_git_url(value, bare=True) is not None:
+            return NamedContext(remote=value)
         if kind == "docker-image":
             return NamedContext(image=rest.removeprefix("//"))
         if kind == "local":

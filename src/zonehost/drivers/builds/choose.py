@@ -60,7 +60,7 @@ def choose(tree: SourceTree, selection: Selection) -> list[Source]:
             shown = posixpath.normpath(text).lstrip("/")
             raise InvalidParameter(f"COPY failed: file not found in {where}: stat {shown}: file does not exist")
         found += matched
-    if selection.paths and not found and not selection.files:
+    if selection.paths and not found and not (selection.files or selection.folders):
         raise InvalidParameter("COPY failed: no source files were specified")
     return found
 

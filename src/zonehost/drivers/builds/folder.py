@@ -72,6 +72,10 @@ class BuildFolder:
         """See `BuildFiles.tidy`."""
         clear(upper, covered)
 
+    async def vacancy(self, build: str) -> str:
+        """See `BuildFiles.vacancy`."""
+        return self._new_file(build)
+
     async def write(self, build: str, data: bytes, mode: int) -> str:
         """See `BuildFiles.write`."""
         path = Path(self._new_file(build))

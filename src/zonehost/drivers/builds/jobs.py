@@ -77,10 +77,13 @@ def copy(arguments: Any, fds: list[int]) -> None:
     assert work.placement is not None
     tree = _source(work)
     base = _tree(() if work.placement.link else work.placement.base, work.scratch, "base")
-    sources = choose.choose(tree, work.selection)
+    groups = [(tree, choose.choose(tree, work.selection))]
+    for number, folder in enumerate(work.selection.folders):
+        other = _tree((folder,), work.scratch, f"folder-{number}")
+        groups.append((other, choose.choose(other, Selection(trees=(folder,), paths=("/",)))))
     files = [_file(path, name) for path, name in work.selection.files]
     exclude = PatternList(work.selection.exclude)
-    _send(fds[0], Layout(base, work.placement).copies(tree, sources, files, exclude))
+    _send(fds[0], Layout(base, work.placement).copies(groups, files, exclude))
 
 
 @answering

@@ -39,9 +39,9 @@ class Layout:
         yield writer.END
 
     def copies(
-        self, tree: SourceTree, sources: list[Source], files: list[Source], exclude: PatternList
+        self, groups: list[tuple[SourceTree, list[Source]]], files: list[Source], exclude: PatternList
     ) -> Iterator[bytes]:
-        """The archive of a layer with these sources of a tree, and files of the build itself.
+        """The archive of a layer with these sources of trees, and files of the build itself.
 
         Raises:
             InvalidParameter: a file cannot go where it should.
@@ -50,10 +50,10 @@ class Layout:
         standing = self._base.find(destination)
         into = (
             self._placement.destination.endswith("/")
-            or len(sources) + len(files) > 1
+            or sum(len(sources) for _, sources in groups) + len(files) > 1
             or (standing is not None and standing.member.kind == entry.DIRECTORY)
         )
-        for source in sources:
+        for tree, source in ((tree, source) for tree, sources in groups for source in sources):
             for folder in source.above:
                 yield from self._ensure(_join(destination, folder.name), self._owned(folder, tree.owned))
             target = _join(destination, source.kept)

@@ -1,0 +1,1 @@
+"""Git repositories elsewhere, read with the ordinary git command."""
