@@ -142,7 +142,7 @@ def test_contexts_at_an_address(daemon: Daemon, context: Path, tmp_path: Path) -
                 with pytest.raises(docker.errors.APIError, match="404"):
                     said("absent")
                 with pytest.raises(docker.errors.APIError, match="git repository"):
-                    said("x.git")
+                    said("absent.git")
         finally:
             server.shutdown()
 

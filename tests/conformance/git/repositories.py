@@ -66,7 +66,7 @@ _PERSON = {"NAME": "A", "EMAIL": "a@example.org", "DATE": f"@{TIME} +0000"}
 
 
 class Server(ThreadingHTTPServer):
-    """A web server over git-http-backend(1). With a `login` it asks for it; it notes what it was asked."""
+    """A web server over git-http-backend(1). With a `login` it asks for it; it counts what is fetched."""
 
     daemon_threads = True
 
@@ -74,16 +74,12 @@ class Server(ThreadingHTTPServer):
         super().__init__((address, 0), _Handler)
         self.folder = folder
         self.login = ""
-        self.asked: list[str] = []
+        self.fetches = 0
+        """How often somebody wanted more than a list of refs (gitprotocol-v2(5))."""
 
     @property
     def url(self) -> str:
         return f"http://{self.server_address[0]!s}:{self.server_port}"
-
-    @property
-    def fetches(self) -> int:
-        """How often somebody wanted more than a list of refs."""
-        return sum(path.endswith("git-upload-pack") for path in self.asked)
 
 
 @contextlib.contextmanager
@@ -138,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.login and self.headers.get("Authorization", "").lower() != wanted.lower():
             self._send(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
             return
-        self.server.asked.append(path)
+        self.server.fetches += b"command=fetch" in body
         environment = {
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.server.folder),
