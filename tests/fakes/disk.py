@@ -94,6 +94,9 @@ class MemoryLayers:
     def path(self, diff_id: str) -> str:
         return f"/pool/layers/{diff_id.removeprefix('sha256:')}/tree"
 
+    async def complete(self, diff_ids: Sequence[str]) -> None:
+        self.stack(diff_ids)
+
     async def settle(self, diff_ids: Sequence[str]) -> None:
         self.stack(diff_ids)
 

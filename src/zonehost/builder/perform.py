@@ -221,7 +221,7 @@ class Performer:
 
     async def _take_in(self, archive: AsyncIterator[bytes], state: StageState) -> tuple[str, int]:
         layer = await self._work.layers.unpack(archive)
-        await self._work.layers.settle((*state.layers, layer.diff_id))
+        await self._work.layers.complete((*state.layers, layer.diff_id))
         return layer.diff_id, layer.size
 
     def _cached(self, key: str, bound: int | None) -> CachedStep | None:

@@ -113,7 +113,7 @@ class Resolver:
 
     async def _take_in(self, archive: AsyncIterable[bytes]) -> Base:
         layer = await self._work.layers.unpack(archive)
-        await self._work.layers.settle((layer.diff_id,))
+        await self._work.layers.complete((layer.diff_id,))
         now = self._work.clock.now()
         # Steps stand on the layer, and it goes as theirs do.
         step = CachedStep(

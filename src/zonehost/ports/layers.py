@@ -18,10 +18,19 @@ class Layers(Protocol):
     def path(self, diff_id: str) -> str:
         """The host path of the layer's tree, in overlay form."""
 
-    async def settle(self, diff_ids: Sequence[str]) -> None:
-        """Make ready what the layers of a new image, lowest first, take from each other, and sync it all. Idempotent.
+    async def complete(self, diff_ids: Sequence[str]) -> None:
+        """Make ready what layers, lowest first, take from each other: then zones can stand on them. Idempotent.
 
         An archive may name a file without its directories, or hold a hard link to a file that only a layer below has.
+
+        Raises:
+            InvalidParameter: a hard link leads to a file that no layer has.
+            NotFound: there is no such layer.
+        """
+
+    async def settle(self, diff_ids: Sequence[str]) -> None:
+        """Complete the layers of a new image, and sync them to the disk. Idempotent.
+
         To be awaited before an image of these layers is recorded: a layer that no image has may be lost with power.
 
         Raises:

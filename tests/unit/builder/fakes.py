@@ -88,7 +88,7 @@ class FakeLayers:
     def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
         return tuple(diff_ids)
 
-    async def settle(self, diff_ids: Sequence[str]) -> None:
+    async def complete(self, diff_ids: Sequence[str]) -> None:
         assert all(one in self.known for one in diff_ids)
 
     async def unpack(self, archive: AsyncIterable[bytes], *, diff_id: str | None = None) -> Layer:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Container, Iterator
+from typing import Final
 
 import msgspec
 
@@ -16,6 +18,24 @@ from zonehost.tar import block, entry, pax, writer
 from zonehost.tar.digest import Digester
 from zonehost.tar.entry import Entry, shown
 from zonehost.tar.scan import Found, Scanner, reading
+
+EMPTY: Final = f"sha256:{hashlib.sha256(writer.END).hexdigest()}"
+"""The diff id of a layer in which nothing is."""
+
+
+def changes_nothing(upper: str) -> bool:
+    """Whether there is nothing in an upper directory that a layer would hold. Quick, however much there is.
+
+    Raises:
+        OSError: the disk or the kernel failed.
+    """
+    root = os.open(upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(root) as inner:
+            found = (Scanner().find(root, os.fsencode(each.name), os.fsencode(each.name)) for each in inner)
+            return all(each is None or _is_mount_place(each) for each in found)
+    finally:
+        os.close(root)
 
 
 def commit(upper: str, folder: str, known: Container[str], epoch: int | None = None) -> Facts:

@@ -14,6 +14,7 @@ import msgspec
 
 from zonehost.domain.image import Layer
 from zonehost.drivers.layers.below import depends
+from zonehost.drivers.layers.commit import EMPTY, changes_nothing
 from zonehost.drivers.layers.jobs import Commit, Completion, Unpacking
 from zonehost.drivers.layers.pack import read_facts
 from zonehost.drivers.layers.staging import SAFE, TREE, Facts
@@ -73,13 +74,15 @@ class LayerPool:
 
     async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
         """Make a layer of an overlay's upper directory."""
+        if (empty := self._facts.get(EMPTY)) is not None and changes_nothing(upper):
+            return empty.layer
         async with self.aside() as folder:
             arguments = Commit(upper=upper, folder=folder, known=self.diff_ids(), epoch=epoch)
             told = await jobs.run(self._forks, f"{_JOBS}:commit", msgspec.to_builtins(arguments))
             return self.adopt(folder, msgspec.convert(told, Facts))
 
-    async def settle(self, diff_ids: Sequence[str]) -> None:
-        """Make ready what the layers of a new image take from each other."""
+    async def complete(self, diff_ids: Sequence[str]) -> None:
+        """Make ready what layers that lie on each other take from below."""
         for number, diff_id in enumerate(diff_ids):
             key = _chain(diff_ids[:number]), diff_id
             if number == 0 and self._known(diff_id).links:
@@ -95,11 +98,17 @@ class LayerPool:
                 if key not in self._completions:
                     Path(folder).rename(place)
                     self._completions[key] = f"{place}/{TREE}" if needed else None
-        if unsafe := self._unsafe.intersection(diff_ids):
-            await jobs.run(self._forks, f"{_JOBS}:sync", self._root)
-            for diff_id in unsafe.intersection(self._facts):
-                Path(self.folder(diff_id), SAFE).touch()
-            self._unsafe -= unsafe
+
+    async def settle(self, diff_ids: Sequence[str]) -> None:
+        """Make ready what the layers of a new image take from each other, and sync it all."""
+        await self.complete(diff_ids)
+        if self._unsafe.isdisjoint(diff_ids):
+            return
+        synced = set(self._unsafe)
+        await jobs.run(self._forks, f"{_JOBS}:sync", self._root)
+        for diff_id in synced.intersection(self._facts):
+            Path(self.folder(diff_id), SAFE).touch()
+        self._unsafe -= synced
 
     def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
         """Host paths of the trees that an image of these layers is made of, lowest first."""

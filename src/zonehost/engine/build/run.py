@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -13,16 +13,16 @@ import msgspec
 from zonehost.domain.config import Config, Healthcheck
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.host_config import BindOptions, HostConfig, ImageOptions, LogConfig, Mount
-from zonehost.domain.image import Image
+from zonehost.domain.image import Image, Layer
 from zonehost.domain.image_config import ImageConfig, RootFs, write_image_config
 from zonehost.engine.container.attach import AttachRequest, attach
 from zonehost.engine.container.attachments import Attachment
 from zonehost.engine.container.create import CreateRequest, create
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
-from zonehost.engine.container.wait import WaitCondition, wait
 from zonehost.engine.host import Host
 from zonehost.engine.image.platform import host_platform
+from zonehost.engine.state.zone import Zone
 from zonehost.errors import NotFound
 from zonehost.ports.build_files import BuildFiles
 from zonehost.ports.connections import Connections
@@ -60,25 +60,31 @@ async def run(
         started(container)
         attachment = await attach(host, container, AttachRequest(stream=True, stdout=True, stderr=True))
         stack.push_async_callback(attachment.close)
-        ended = asyncio.ensure_future(await wait(host, container, WaitCondition.NEXT_EXIT))
-        stack.callback(ended.cancel)
         seen = stack.enter_context(connections.watch())
-        await start(host, container)
-        endpoints = host.containers.find(container).record.endpoints.values()
-        sources = [address for endpoint in endpoints for address in (endpoint.ipv4, endpoint.ipv6) if address]
+        ended = asyncio.ensure_future(_ended(host.containers.find(container)))
+        stack.callback(ended.cancel)
+        starting = asyncio.ensure_future(_started(host, container))
+        stack.push_async_callback(_given_up, starting)
         await _listen(attachment, output)
-        code = (await ended).code
-        if code != 0 or not order.keep:
-            return Ran(code, "", 0)
-        failpoint("build.ran")
-        upper = f"{host.storage.zone_path(container)}/root/upper"
-        covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs, *order.covered)
-        await files.tidy(upper, covered)
-        layer = await host.layers.commit(upper, epoch=order.epoch)
-        await host.layers.settle((*order.layers, layer.diff_id))
-        failpoint("build.committed")
-        addresses = tuple(target for source in sources for target in seen.from_source(source))
-        return Ran(code, layer.diff_id, layer.size, addresses)
+        await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            await starting
+        code = await ended
+        layer = await _layer(host, files, order, container, mounts) if code == 0 and order.keep else None
+        addresses = tuple(target for source in await starting for target in seen.from_source(source))
+        return Ran(code, layer.diff_id, layer.size, addresses) if layer is not None else Ran(code, "", 0, addresses)
+
+
+async def _layer(host: Host, files: BuildFiles, order: RunOrder, container: str, mounts: Sequence[Mount]) -> Layer:
+    """What the command wrote, as a layer on those that it stood on."""
+    failpoint("build.ran")
+    upper = f"{host.storage.zone_path(container)}/root/upper"
+    covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs, *order.covered)
+    await files.tidy(upper, covered)
+    layer = await host.layers.commit(upper, epoch=order.epoch)
+    await host.layers.complete((*order.layers, layer.diff_id))
+    failpoint("build.committed")
+    return layer
 
 
 async def abandon_builds(host: Host) -> None:
@@ -98,6 +104,25 @@ async def _lent(host: Host, layers: tuple[str, ...]) -> AsyncIterator[Image]:
     image = Image(id=image_id, config=config, layers=layers, size=0, added=host.clock.now())
     with host.images.lending(image):
         yield image
+
+
+async def _ended(zone: Zone) -> int:
+    """The exit code, as soon as nothing runs; what the kernel holds of the zone may go beside the next step."""
+    done, _ = await asyncio.wait((zone.ends.next(), zone.exits.next()), return_when=asyncio.FIRST_COMPLETED)
+    return done.pop().result()
+
+
+async def _started(host: Host, container: str) -> list[str]:
+    """Start it; its addresses, which it has no longer than it runs."""
+    await start(host, container)
+    endpoints = host.containers.find(container).record.endpoints.values()
+    return [address for endpoint in endpoints for address in (endpoint.ipv4, endpoint.ipv6) if address]
+
+
+async def _given_up(starting: asyncio.Future[list[str]]) -> None:
+    """End a start that nobody waits for any more."""
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
 
 
 async def _listen(attachment: Attachment, output: Output) -> None:

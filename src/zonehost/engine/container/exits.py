@@ -41,6 +41,7 @@ async def watch_exits(host: Host) -> None:
 async def handle_exit(host: Host, zone: Zone, ended: Exit) -> None:
     """Bring a container whose zone ended into its next state."""
     zone.ended = ended
+    zone.ends.ring(ended.code)
     async with zone.lock:
         if zone.ended is ended and zone.record.state.running and zone.record.phase is Phase.WHOLE:
             zone.ended = None

@@ -30,6 +30,7 @@ class Zone:
 
     __slots__ = (
         "ended",
+        "ends",
         "exits",
         "health_check",
         "lock",
@@ -45,8 +46,10 @@ class Zone:
     def __init__(self, record: Container) -> None:
         self.record = record
         self.lock = asyncio.Lock()
+        self.ends: Bell[int] = Bell()
+        """Rings with the exit code as soon as nothing runs in the zone; its kernel objects may still be there."""
         self.exits: Bell[int] = Bell()
-        """Rings with the exit code each time the zone ends."""
+        """Rings with the exit code each time the zone ends, when it is dismantled and its record says so."""
         self.removal: Bell[int] = Bell()
         """Rings when it is gone."""
         self.waiting: set[Waiting] = set()
