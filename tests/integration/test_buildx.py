@@ -163,7 +163,10 @@ def test_a_secret_reaches_its_command_and_nothing_else(buildx: Buildx) -> None:
         "FROM busybox\n"
         "RUN --mount=type=secret,id=key,mode=0440,uid=7 cat /run/secrets/key; stat -c '%a %u' /run/secrets/key\n"
         "RUN --mount=type=secret,id=key,target=/k wc -c < /k; test ! -e /run\n"
-        "RUN --mount=type=secret,id=absent test ! -e /run/secrets\n",
+        "RUN --mount=type=secret,id=absent test ! -e /run/secrets\n"
+        "RUN --mount=type=secret,id=key,env=KEY test ${#KEY} = 7 && test ! -e /run\n"
+        'RUN --mount=type=secret,id=key,env=KEY,target=/k test "${KEY%?}" = "$(cat /k)" && echo both\n'
+        'RUN --mount=type=secret,id=absent,env=KEY test -z "${KEY+set}"\n',
         "--secret", "id=key,src=key", "--tag", "secretive",
     )  # fmt: skip
     assert " s3cret" in said
@@ -172,6 +175,10 @@ def test_a_secret_reaches_its_command_and_nothing_else(buildx: Buildx) -> None:
         ["docker", "save", "secretive"], env=buildx.environment, capture_output=True, timeout=SECONDS, check=True
     )
     assert b"s3cret" not in saved.stdout
+    assert " both\n" in said
+    state = list(buildx.daemon.instance.data_root.glob("state*"))
+    assert state
+    assert not any(b"s3cret" in path.read_bytes() for path in (*state, buildx.daemon.log))
     missing = buildx.build("FROM busybox\nRUN --mount=type=secret,id=absent,required true\n")
     assert missing.status == 1
     assert "secret absent: not found" in missing.err

@@ -1,8 +1,11 @@
-"""What the client lends to one command: secrets as files, its ssh agent as a socket. Neither is in a key or a layer."""
+"""What the client lends to one command: secrets as files or variables, its ssh agent as a socket.
+
+None of it is in a key, a layer or a record.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from zonehost.builder.configure import absolute
@@ -28,6 +31,8 @@ class Lent:
 
     binds: tuple[BindMount, ...] = ()
     env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Variables whose values are secret."""
     covered: tuple[str, ...] = ()
 
 
@@ -47,22 +52,30 @@ class Lender:
         """
         binds: list[BindMount] = []
         env: list[str] = []
+        secrets: list[str] = []
         for number, mount in enumerate(mounts):
-            lent = await (self._secret(mount, workdir) if mount.type == "secret" else self._agent(mount, number, stack))
-            if lent is None and mount.required:
-                raise InvalidParameter(f"{mount.type} {mount.id or mount.source or _AGENT_ID}: not found")
-            if lent is not None:
+            if mount.type == "secret":
+                name = mount.id or mount.source or mount.target.rpartition("/")[2] or mount.env
+                data = await self._client.secret(name)
+                if data is None:
+                    _excuse(mount, name)
+                    continue
+                if mount.env:
+                    secrets.append(f"{mount.env}={_text(data, name)}")
+                if mount.target or not mount.env:
+                    binds.append(await self._file(mount, name, data, workdir))
+            else:
+                lent = await self._agent(mount, number, stack)
+                if lent is None:
+                    _excuse(mount, mount.id or _AGENT_ID)
+                    continue
                 binds.append(lent)
-                if mount.type == "ssh" and not env:
+                if not env:
                     env.append(f"SSH_AUTH_SOCK={lent.destination}")
         covered = (_SECRETS, _AGENTS, "/run") if binds else ()
-        return Lent(tuple(binds), tuple(env), covered)
+        return Lent(tuple(binds), tuple(env), tuple(secrets), covered)
 
-    async def _secret(self, mount: RunMount, workdir: str) -> BindMount | None:
-        name = mount.id or mount.source or mount.target.rpartition("/")[2]
-        data = await self._client.secret(name)
-        if data is None:
-            return None
+    async def _file(self, mount: RunMount, name: str, data: bytes, workdir: str) -> BindMount:
         target = absolute(mount.target, workdir) if mount.target else f"{_SECRETS}/{name.rpartition('/')[2]}"
         mode = 0o400 if mount.mode is None else mount.mode
         path = await self._files.conceal(self._build, data, mode, mount.uid or 0, mount.gid or 0)
@@ -77,3 +90,19 @@ class Lender:
         mode = 0o600 if mount.mode is None else mount.mode
         await self._files.own(path, mode, mount.uid or 0, mount.gid or 0)
         return BindMount(source=path, destination=mount.target or f"{_AGENTS}/ssh_agent.{number}")
+
+
+def _excuse(mount: RunMount, name: str) -> None:
+    """The client does not have it: an error only if it is required."""
+    if mount.required:
+        raise InvalidParameter(f"{mount.type} {name}: not found")
+
+
+def _text(data: bytes, name: str) -> str:
+    """A secret as the value of a variable, byte for byte."""
+    if b"\0" in data:
+        raise InvalidParameter(f"secret {name}: a variable cannot hold a NUL byte")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidParameter(f"secret {name}: a variable holds UTF-8 only") from error

@@ -36,6 +36,8 @@ class RunMount:
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
+    env: str = ""
+    """The variable that a secret becomes. Without a target, it is no file then."""
 
 
 def mount_origin(text: str) -> str:
@@ -106,6 +108,12 @@ def _value(key: str, value: str, kind: str) -> dict[str, object]:
         if key == "required" and kind not in ("secret", "ssh"):
             raise SyntaxFault(f"unexpected key 'required' for mount type '{kind}'")
         return {"required": truth} if key == "required" else {"readonly": truth == (key == "readonly")}
+    if key == "env":
+        if kind != "secret":
+            raise SyntaxFault(f"unexpected key 'env' for mount type '{kind}'")
+        if not value or "=" in value:
+            raise SyntaxFault(f"invalid value {value} for env")
+        return {"env": value}
     if key == "sharing":
         if value.lower() not in _SHARING:
             raise SyntaxFault(f'unsupported sharing value "{value}"')
@@ -139,7 +147,7 @@ def _check(mount: RunMount) -> None:
     if mount.type == "secret":
         if mount.origin:
             raise SyntaxFault("secret mount should not have a from")
-        if not (mount.source or mount.target or mount.id):
+        if not (mount.source or mount.target or mount.id or mount.env):
             raise SyntaxFault("invalid secret mount. one of source, target required")
         if mount.source and mount.id:
             raise SyntaxFault("both source and id can't be set")

@@ -106,6 +106,7 @@ class Performer:
                 workdir=step.workdir,
                 network=network,
                 host_config=self._plan.request.host_config,
+                secrets=lent.secrets,
                 binds=(*binds, *script, *lent.binds),
                 covered=lent.covered,
                 trees=mounts.trees,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from zonehost.domain.blueprint import BindMount
@@ -56,6 +56,8 @@ class RunOrder:
     workdir: str
     network: str
     host_config: HostConfig
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Variables beside `env` that are to be in no record and no log, NAME=value."""
     binds: tuple[BindMount, ...] = ()
     covered: tuple[str, ...] = ()
     """Directories that are there only for the mounts, if the command puts nothing else into them."""

@@ -55,6 +55,7 @@ async def run(
             host, CreateRequest(config=_config(order, draft), host_config=_host_config(order, tuple(mounts)))
         )
         container = created.container.id
+        host.containers.find(container).lent = order.secrets
         failpoint("build.created")
         stack.callback(_remove_soon, host, container, removals)
         started(container)

@@ -31,8 +31,8 @@ _LOG_SLACK: Final = 4
 """The keeper's own bound on a log is so many times the one that the daemon rotates at: it is for when there is none."""
 
 
-def draw(host: Host, record: Container) -> Blueprint:
-    """The blueprint.
+def draw(host: Host, record: Container, *, lent: tuple[str, ...] = ()) -> Blueprint:
+    """The blueprint; `lent` are variables for its first process that are in no record.
 
     Raises:
         InvalidParameter: the record says what cannot be (records are checked when they are made).
@@ -44,7 +44,7 @@ def draw(host: Host, record: Container) -> Blueprint:
     return Blueprint(
         id=record.id,
         root=root_of(host, record),
-        process=_process(host, record, no_new_privileges=security.no_new_privileges),
+        process=_process(host, record, lent, no_new_privileges=security.no_new_privileges),
         namespaces=namespaces_of(record),
         binds=(*bind_mounts(record), *_etc_mounts(host, record)),
         images=image_mounts(host, record),
@@ -154,12 +154,12 @@ def image_mounts(host: Host, record: Container) -> tuple[ImageMount, ...]:
     )
 
 
-def _process(host: Host, record: Container, *, no_new_privileges: bool) -> Process:
+def _process(host: Host, record: Container, lent: tuple[str, ...], *, no_new_privileges: bool) -> Process:
     config, wanted = record.config, record.host_config
     own_limits = {limit.name for limit in wanted.ulimits or ()}
     return Process(
         args=(record.path, *record.args),
-        env=environment(record, tty=config.tty),
+        env=(*environment(record, tty=config.tty), *lent),
         cwd=config.working_dir or "/",
         user=config.user,
         groups=wanted.group_add or (),

@@ -63,7 +63,7 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
         undo.callback(release_all, host, endpoints.values())
         undo.push_async_callback(host.networking.detach, zone.id)
         record = await _intended(host, zone.record, endpoints, restart_count)
-        blueprint = draw(host, record)
+        blueprint = draw(host, record, lent=zone.lent)
         undo.push_async_callback(host.logs.forget, zone.id)
         undo.push_async_callback(host.runtime.remove, zone.id)
         await together(host.keep(zone, record), host.storage.write_etc(zone.id, etc_contents(host, record)))

@@ -33,6 +33,7 @@ class Zone:
         "ends",
         "exits",
         "health_check",
+        "lent",
         "lock",
         "no_restart",
         "record",
@@ -53,6 +54,8 @@ class Zone:
         self.removal: Bell[int] = Bell()
         """Rings when it is gone."""
         self.waiting: set[Waiting] = set()
+        self.lent: tuple[str, ...] = ()
+        """Variables that its first process gets and no record has, NAME=value: secrets of a build."""
         self.ended: Exit | None = None
         """How its last run ended, until someone who holds the lock has dealt with it."""
         self.no_restart = False
