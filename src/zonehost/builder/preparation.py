@@ -54,11 +54,8 @@ async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[byte
 
 async def _definition(work: Work, build: str, dockerfile: str) -> Definition:
     """The Dockerfile in the context, with its own ignore file, or else the context's."""
-    data = await work.files.read(build, dockerfile)
-    if data is None:
+    own = f"{dockerfile}.dockerignore"
+    found = await work.files.read(build, dockerfile, own, ".dockerignore")
+    if dockerfile not in found:
         raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}")
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        ignore = await work.files.read(build, name)
-        if ignore is not None:
-            return Definition(data, ignore)
-    return Definition(data)
+    return Definition(found[dockerfile], found.get(own, found.get(".dockerignore", b"")))

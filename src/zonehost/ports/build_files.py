@@ -68,11 +68,11 @@ class BuildFiles(Protocol):
             InvalidParameter: it is not one, or is damaged or hostile.
         """
 
-    async def read(self, build: str, path: str) -> bytes | None:
-        """A small regular file of the context; None if there is none.
+    async def read(self, build: str, *paths: str) -> dict[str, bytes]:
+        """Small regular files of the context, by those of the paths where there is one.
 
         Raises:
-            InvalidParameter: it is larger than a Dockerfile can be.
+            InvalidParameter: one is larger than a Dockerfile can be.
         """
 
     async def digest(self, build: str, selection: Selection) -> str:

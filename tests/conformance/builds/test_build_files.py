@@ -168,6 +168,14 @@ async def test_parents(bench: Bench) -> None:
     assert found == {"d/": "755", "d/src/": "750", "d/src/deep/": "755", "d/src/deep/x.py": "deep", "d/a.txt": "a"}
     pivot = await bench.copy(paths("src/./deep/*.py", parents=True), "/d/")
     assert files_of(pivot) == {"d/deep/x.py": "deep"}
+    for pattern, expected in (
+        ("**/*.py", {"d/src/main.py": "main", "d/src/deep/x.py": "deep"}),
+        ("src/**/x.py", {"d/src/deep/x.py": "deep"}),
+        ("src/./**", {"d/main.py": "main", "d/deep/x.py": "deep"}),
+        ("**/deep", {"d/src/deep/x.py": "deep"}),
+        ("**/a.txt", {"d/a.txt": "a"}),
+    ):
+        assert files_of(await bench.copy(paths(pattern, parents=True), "/d/")) == expected, pattern
 
 
 async def test_what_is_not_there(bench: Bench) -> None:
@@ -298,9 +306,7 @@ async def test_an_epoch_bounds_times(bench: Bench) -> None:
 
 async def test_small_files_are_read_and_contexts_go(bench: Bench) -> None:
     await received(bench, *CONTEXT)
-    assert await bench.files.read("b", "ln") == b"main"
-    assert await bench.files.read("b", "src") is None
-    assert await bench.files.read("b", "nope") is None
+    assert await bench.files.read("b", "ln", "src", "nope") == {"ln": b"main"}
     place = await bench.files.context_path("b", ("src",), "/")
     assert sorted(path.name for path in Path(place).iterdir()) == ["a.txt", "b.md", "ln", "no"]
     cache = await bench.files.cache_folder("b", "id", 0o750, 5, 6)
@@ -318,7 +324,7 @@ async def test_what_is_no_context_is_refused(bench: Bench, data: bytes) -> None:
             await bench.files.receive("b", once(data))
     else:
         await bench.files.receive("b", once(data))
-        assert await bench.files.read("b", "Dockerfile") is None
+        assert await bench.files.read("b", "Dockerfile") == {}
 
 
 async def test_a_context_cannot_lead_out(bench: Bench) -> None:

@@ -361,6 +361,21 @@ async def test_a_commit_at_an_epoch_is_reproducible(pool: LayerPool, tmp_path: P
     assert (await pool.commit(str(tmp_path / "a"))) != one
 
 
+async def test_a_commit_of_nothing_is_always_the_same_layer(pool: LayerPool, tmp_path: Path) -> None:
+    """What only stood where something was mounted is nothing; anything else is something."""
+    nothing = digest(bytes(1024))
+    for number, places in enumerate([(), ("dev", "proc"), ("sys", "etc")]):
+        upper = tmp_path / f"upper{number}"
+        for place in ("", *places):
+            (upper / place).mkdir(parents=True)
+        assert (await pool.commit(str(upper), epoch=number or None)).diff_id == nothing
+    for name, place in (("dev/x", "dev"), ("etc/hosts", "etc"), ("own", "")):
+        upper = tmp_path / f"upper-{name.replace('/', '-')}"
+        (upper / place).mkdir(parents=True)
+        (upper / name).write_bytes(b"x")
+        assert (await pool.commit(str(upper))).diff_id != nothing
+
+
 async def test_a_name_that_reads_as_a_whiteout_cannot_be_committed(pool: LayerPool, tmp_path: Path) -> None:
     (tmp_path / "upper").mkdir()
     (tmp_path / "upper" / ".wh.x").write_bytes(b"")
@@ -370,15 +385,18 @@ async def test_a_name_that_reads_as_a_whiteout_cannot_be_committed(pool: LayerPo
 
 
 async def test_layers_that_went_down_with_the_machine_are_found_out(pool: LayerPool, tmp_path: Path) -> None:
-    names = ("settled", "whole", "torn", "headless")
-    layers = {name: (await pool.unpack(sliced(archive((info("a"), name.encode()))))).diff_id for name in names}
-    await pool.settle([layers["settled"]])
-    for name in names[1:]:
+    layers: dict[str, str] = {}
+    for name in ("beside", "settled", "whole", "torn", "headless"):
+        layers[name] = (await pool.unpack(sliced(archive((info("a"), name.encode()))))).diff_id
+        if name == "settled":
+            await pool.settle([layers[name]])
+    for name in ("whole", "torn", "headless"):
         facts = Path(pool.folder(layers[name]), "facts.json")
         facts.write_text(facts.read_text().replace('"boot":"', '"boot":"another'))
-    Path(pool.path(layers["settled"]), "a").write_bytes(b"")
+    for name in ("beside", "settled"):  # one sync serves all that was there: neither is looked at again
+        Path(pool.path(layers[name]), "a").write_bytes(b"")
     Path(pool.path(layers["torn"]), "a").write_bytes(b"")
     Path(pool.folder(layers["headless"]), "facts.json").write_bytes(b"")
     again = LayerPool(str(tmp_path / "layers"), pool._forks)
-    assert await again.survey() == {layers["settled"], layers["whole"]}
-    assert len(list((tmp_path / "layers").iterdir())) == 2
+    assert await again.survey() == {layers["beside"], layers["settled"], layers["whole"]}
+    assert len(list((tmp_path / "layers").iterdir())) == 3

@@ -109,8 +109,8 @@ class FakeFiles:
     async def receive(self, build: str, archive: AsyncIterable[bytes]) -> None:
         self.left.add(build)
 
-    async def read(self, build: str, path: str) -> bytes | None:
-        return self.context.get(path)
+    async def read(self, build: str, *paths: str) -> dict[str, bytes]:
+        return {path: self.context[path] for path in paths if path in self.context}
 
     async def digest(self, build: str, selection: Selection) -> str:
         return diff_id(selection.trees, selection.paths, selection.ignore, selection.exclude, self._chosen(selection))

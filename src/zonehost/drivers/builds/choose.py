@@ -113,11 +113,14 @@ def _facts(member: Entry, name: bytes, owned: bool) -> bytes:
 
 def _matches(tree: SourceTree, text: str, *, parents: bool) -> Iterator[Source]:
     pivot, path = _split_pivot(text) if parents else ("", text)
-    for name in sorted(_glob(tree, b"", [*_parts(pivot), *_parts(path)])):
+    whole: tuple[bytes, ...] = ()
+    for name in sorted(_glob(tree, b"", [*_parts(pivot), *_parts(path)], deep=parents)):
         real = follow(tree, name)
         top = tree.find(real) if real is not None else None
-        if real is None or top is None:
+        if real is None or top is None or (whole and name.startswith(whole)):
             continue
+        if parents and top.member.kind == entry.DIRECTORY:
+            whole = (*whole, name + b"/")
         kept = name.split(b"/")[len(_parts(pivot)) :] if parents else []
         yield Source(name.rpartition(b"/")[2], real, top, b"/".join(kept), tuple(_above(tree, name, kept)))
 
@@ -144,13 +147,21 @@ def _parts(text: str) -> list[str]:
     return normal.split("/") if normal else []
 
 
-def _glob(tree: SourceTree, folder: bytes, parts: list[str]) -> Iterator[bytes]:
-    """All paths that match, each component by itself."""
+def _glob(tree: SourceTree, folder: bytes, parts: list[str], *, deep: bool) -> Iterator[bytes]:
+    """All paths that match, each component by itself; `**` is any number of them where it may be `deep`."""
     if not parts:
         yield folder
         return
     first, rest = parts[0], parts[1:]
     prefix = folder + b"/" if folder else b""
+    if deep and first == "**":
+        yield from _glob(tree, folder, rest or ["*"], deep=deep)
+        real = follow(tree, folder)
+        for name in tree.names(real) if rest and real is not None else ():
+            item = tree.find(b"%s/%s" % (real, name) if real else name)
+            if item is not None and item.member.kind == entry.DIRECTORY:
+                yield from _glob(tree, prefix + name, parts, deep=deep)
+        return
     if not _WILD.search(first):
         names = [os.fsencode(first)]
     else:
@@ -162,7 +173,7 @@ def _glob(tree: SourceTree, folder: bytes, parts: list[str]) -> Iterator[bytes]:
         names = [name for name in tree.names(real) if pattern.fullmatch(name)]
     for name in names:
         if rest or follow(tree, prefix + name) is not None:
-            yield from _glob(tree, prefix + name, rest)
+            yield from _glob(tree, prefix + name, rest, deep=deep)
 
 
 def find_file(tree: SourceTree, path: str) -> Item | None:

@@ -48,10 +48,10 @@ class BuildFolder:
         arguments = {"folder": folder, "bounds": {"entries": self._bounds.entries, "size": self._bounds.size}}
         await jobs.run(self._forks, f"{_JOBS}:receive", arguments, archive=archive)
 
-    async def read(self, build: str, path: str) -> bytes | None:
+    async def read(self, build: str, *paths: str) -> dict[str, bytes]:
         """See `BuildFiles.read`."""
-        found = await self._run("read", self._work(build, names=(path,)))
-        return None if found is None else base64.b64decode(found)
+        found = await self._run("read", self._work(build, names=paths))
+        return {path: base64.b64decode(data) for path, data in found.items()}
 
     async def digest(self, build: str, selection: Selection) -> str:
         """See `BuildFiles.digest`."""

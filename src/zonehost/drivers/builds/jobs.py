@@ -51,16 +51,18 @@ def receive(arguments: Any, fds: list[int]) -> None:
 
 
 @answering
-def read(arguments: Any, fds: list[int]) -> str | None:
-    """A small file of the context, in base 64; None if there is none."""
+def read(arguments: Any, fds: list[int]) -> dict[str, str]:
+    """Small files of the context, by path, in base 64."""
     work = msgspec.convert(arguments, Work)
     tree = _context(work.folder, PatternList(()))
-    found = choose.find_file(tree, work.names[0])
-    if found is None:
-        return None
-    if found.member.size > choose.LARGEST_DOCKERFILE:
-        raise InvalidParameter(f"{work.names[0]} is larger than {choose.LARGEST_DOCKERFILE} bytes")
-    return base64.b64encode(b"".join(found.content())).decode()
+    read: dict[str, str] = {}
+    for name in work.names:
+        found = choose.find_file(tree, name)
+        if found is not None and found.member.size > choose.LARGEST_DOCKERFILE:
+            raise InvalidParameter(f"{name} is larger than {choose.LARGEST_DOCKERFILE} bytes")
+        if found is not None:
+            read[name] = base64.b64encode(b"".join(found.content())).decode()
+    return read
 
 
 @answering
