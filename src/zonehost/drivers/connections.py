@@ -37,11 +37,22 @@ class Log:
 
 
 class KernelConnections:
-    """Implements `ports.connections`. The socket is open while there is a log."""
+    """Implements `ports.connections`. The socket is open while there is a log, or several will follow each other."""
 
     def __init__(self) -> None:
         self._logs: list[Log] = []
+        self._series = 0
         self._events: socket.socket | None = None
+
+    @contextmanager
+    def several(self) -> Iterator[None]:
+        """See `Connections.several`."""
+        self._series += 1
+        try:
+            yield
+        finally:
+            self._series -= 1
+            self._rest()
 
     @contextmanager
     def watch(self) -> Iterator[Log]:
@@ -53,8 +64,7 @@ class KernelConnections:
             yield found
         finally:
             self._logs.remove(found)
-            if not self._logs:
-                self._close()
+            self._rest()
 
     def _listen(self) -> None:
         if self._events is not None:
@@ -72,8 +82,10 @@ class KernelConnections:
             for each in self._logs:
                 each.add(connection)
 
-    def _close(self) -> None:
-        if self._events is not None:
-            asyncio.get_running_loop().remove_reader(self._events)
-            self._events.close()
+    def _rest(self) -> None:
+        """Close the socket if nobody needs it, in a thread: the kernel takes 5 ms to let go of a listener."""
+        if self._events is not None and not self._logs and not self._series:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._events)
+            loop.run_in_executor(None, self._events.close)
             self._events = None

@@ -16,5 +16,8 @@ class ConnectionLog(Protocol):
 class Connections(Protocol):
     """Watches new connections of the host's network namespace."""
 
+    def several(self) -> AbstractContextManager[None]:
+        """While it lasts, several logs will be wanted one after the other: they share what is dear to make."""
+
     def watch(self) -> AbstractContextManager[ConnectionLog]:
         """A log of all connections from now on; empty where the kernel does not tell."""

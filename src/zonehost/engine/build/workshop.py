@@ -39,7 +39,8 @@ class EngineWorkshop:
         before = self._cached_layers()
         async with taking_in(self._host):
             try:
-                yield
+                with self._connections.several():
+                    yield
             finally:
                 await together(*self._removals)
                 # A step that was done anew took the place of another in the cache.
