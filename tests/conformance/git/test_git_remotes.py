@@ -12,7 +12,7 @@ import pytest
 from tests.conformance.git.repositories import TIME, Repository, Server, git, git_daemon, plain_files, served
 from zonehost.domain.git_url import GitUrl, read_git_url
 from zonehost.drivers.git.remotes import GitCommand
-from zonehost.errors import InvalidParameter, Unavailable
+from zonehost.errors import InvalidParameter, Unavailable, Unsupported
 from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.git import GitAccess
 
@@ -78,6 +78,12 @@ async def test_a_whole_hash_is_asked_nobody(remotes: GitCommand) -> None:
     url = read_git_url("https://127.0.0.1:1/x.git#" + "a" * 40)
     assert url is not None
     assert (await remotes.find(url, NOBODY)).commit == "a" * 40
+
+
+async def test_a_host_without_git(remotes: GitCommand, server: Server, tmp_path: Path) -> None:
+    without = GitCommand(remotes._forks, path=str(tmp_path))
+    with pytest.raises(Unsupported, match="git is not installed"):
+        await without.find(at(server), NOBODY)
 
 
 async def test_a_checkout(remotes: GitCommand, server: Server, repository: Repository, tmp_path: Path) -> None:

@@ -41,10 +41,11 @@ _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 
 
 class GitCommand:
-    """Implements `ports.git`."""
+    """Implements `ports.git`. `path` is where git and what it calls are looked for, as in PATH."""
 
-    def __init__(self, forks: ForkServer) -> None:
+    def __init__(self, forks: ForkServer, path: str = os.defpath) -> None:
         self._forks = forks
+        self._path = path
 
     async def find(self, url: GitUrl, access: GitAccess) -> GitHead:
         """See `GitRemotes.find`."""
@@ -96,7 +97,7 @@ class GitCommand:
     ) -> str:
         """What git says. Raises Unavailable with its complaint."""
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
-        command = Command(words=(*settings, *words), environment=_environment(access), folder=folder)
+        command = Command(words=(*settings, *words), environment=_environment(self._path, access), folder=folder)
         try:
             async with asyncio.timeout(seconds):
                 told = await jobs.run(self._forks, f"{_JOBS}:run", msgspec.to_builtins(command))
@@ -116,9 +117,9 @@ def _full(kind: str, ref: str) -> str:
     return f"refs/{kind}" + ref.removeprefix("refs/").removeprefix(kind)
 
 
-def _environment(access: GitAccess) -> dict[str, str]:
+def _environment(path: str, access: GitAccess) -> dict[str, str]:
     found = {
-        "PATH": os.defpath,
+        "PATH": path,
         "HOME": "/nonexistent",
         "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",
