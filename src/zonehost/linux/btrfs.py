@@ -11,8 +11,7 @@ import errno
 import fcntl
 import os
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _MAGIC: Final = 0x94
 _PATH_NAME: Final = 4088
@@ -34,6 +33,7 @@ _WAIT_SYNC: Final = _ioctl_number(_WRITE, 22, 8)
 _START_SYNC: Final = _ioctl_number(_READ, 24, 8)
 _SUBVOL_GETFLAGS: Final = _ioctl_number(_READ, 25, 8)
 _SUBVOL_SETFLAGS: Final = _ioctl_number(_WRITE, 26, 8)
+_FS_INFO: Final = _ioctl_number(_READ, 31, 1024)
 _SEND: Final = _ioctl_number(_WRITE, 38, 72)
 _QUOTA_CTL: Final = _ioctl_number(_READ | _WRITE, 40, 16)
 _QGROUP_ASSIGN: Final = _ioctl_number(_WRITE, 41, 24)
@@ -63,16 +63,14 @@ _SEARCH_HEADER: Final = struct.Struct("<QQQII")
 _NO_LIMIT: Final = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaGroup:
+class QuotaGroup(NamedTuple):
     """What a quota group holds and may hold, in bytes; a limit of 0 is none."""
 
     referenced: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scrubbed:
+class Scrubbed(NamedTuple):
     """What a scrub read, in bytes, and the errors it found: all, and those that it could not mend."""
 
     data: int
@@ -81,8 +79,7 @@ class Scrubbed:
     uncorrectable: int
 
 
-@dataclass(frozen=True, slots=True)
-class SubvolumeInfo:
+class SubvolumeInfo(NamedTuple):
     """A subvolume's id, that of the one above it, and its UUIDs, as btrfs_ioctl_get_subvol_info_args has them."""
 
     id: int
@@ -102,7 +99,7 @@ def is_btrfs(path: str | os.PathLike[str]) -> bool:
     """Whether the path is on btrfs (stat of a subvolume's root has inode 256 only there, so ask the file system)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.ioctl(descriptor, _ioctl_number(_READ, 31, 1024), bytearray(1024))  # BTRFS_IOC_FS_INFO
+        filesystem_id(descriptor)
     except OSError as error:
         if error.errno in (errno.ENOTTY, errno.EINVAL):
             return False
@@ -110,6 +107,13 @@ def is_btrfs(path: str | os.PathLike[str]) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def filesystem_id(descriptor: int) -> bytes:
+    """The UUID of the file system (struct btrfs_ioctl_fs_info_args)."""
+    answer = bytearray(1024)
+    fcntl.ioctl(descriptor, _FS_INFO, answer)
+    return bytes(answer[16:32])
 
 
 def create_subvolume(parent: int, name: str, groups: tuple[int, ...] = ()) -> None:
