@@ -92,6 +92,8 @@ def assemble(
         options: list[mounts.Option] = [("redirect_dir", "nofollow"), ("index", "off"), ("metacopy", "off")]
         options += [("lowerdir+", kept(tree(layer, identity))) for layer in reversed(layers)]
         if writable is not None:
+            # f_fsid of statfs(2) is that of the upper directory's subvolume (kernel: overlayfs.rst, "uuid").
+            options.append(("uuid", "null"))
             data = kept(tree(writable, identity))
             for name in ("upper", "work"):
                 fd = kept(os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=data))
