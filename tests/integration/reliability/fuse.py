@@ -31,7 +31,7 @@ _SILENT: Final = {_FORGET, _INTERRUPT, _BATCH_FORGET}
 
 
 class OneFile:
-    """The file system, mounted at `place`. `fails` answers every write with EIO; `hangs` reads and never answers."""
+    """The file system, mounted at `place`. `fails` answers every write with EIO; `hangs` takes and never answers."""
 
     def __init__(self, place: Path, size: int) -> None:
         self.place = place
@@ -39,7 +39,7 @@ class OneFile:
         self.fails = False
         self.hangs = False
         self.held = threading.Event()
-        """Set when a read or write was taken that will never be answered."""
+        """Set when a read, write or statfs was taken that will never be answered."""
         self._content = bytearray(size)
         self._device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         self._answers: dict[int, Callable[[int, bytes], bytes]] = {
@@ -81,7 +81,7 @@ class OneFile:
             _, opcode, unique, node, *_ = _IN.unpack_from(request)
             if opcode in _SILENT:
                 continue
-            if self.hangs and opcode in (_READ, _WRITE):
+            if self.hangs and opcode in (_READ, _WRITE, _STATFS):
                 self.held.set()
                 continue
             error, body = 0, b""

@@ -1,0 +1,30 @@
+"""How the supervisor is begun: its argument vector, and what it does with it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from zonehost.drivers.statfs.answer import Answers
+from zonehost.drivers.statfs.calls import Calls
+from zonehost.drivers.statfs.quotas import Quotas
+from zonehost.drivers.statfs.server import Server
+
+_START: Final = (
+    "import sys; sys.path[:] = sys.argv[4].split(':'); from zonehost.drivers.statfs.process import main; main(sys.argv)"
+)
+
+
+def command(path: str, control: int, pool: int) -> list[str]:
+    """Of a supervisor that hears daemons at the socket `control`, bound to the path; without `site`, for its memory."""
+    modules = ":".join(filter(None, sys.path))
+    return [sys.executable, "-I", "-S", "-c", _START, path, str(control), str(pool), modules]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Be the supervisor."""
+    _, path, control, pool, *_ = argv
+    answers = Answers(Quotas(int(pool)))
+    Server(socket.socket(fileno=int(control)), Calls(f"{path}.calls"), answers.answer).run()
