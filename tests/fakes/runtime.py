@@ -247,6 +247,9 @@ class TaskRuntime:
             for process in (found.process, *found.execs):
                 process.kill(SIGKILL)
 
+    async def supervise(self) -> None:
+        pass
+
     async def exits(self) -> AsyncIterator[Exit]:
         while True:
             yield await self._exits.get()

@@ -28,6 +28,7 @@ from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.runtime.audit import KernelZoneAudit
 from zonehost.drivers.runtime.driver import PRELOAD, ZoneRuntime
+from zonehost.drivers.statfs.supervising import Supervisor
 from zonehost.engine.host import Host
 from zonehost.engine.settings import Settings
 from zonehost.linux.cgroup import discover
@@ -58,7 +59,11 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         f"zonehost/{__version__}",
     )
     undo.push_async_callback(registries.close)
-    runtime = ZoneRuntime(forks, discover(), configuration.name, configuration.run_root)
+    supervisor = None
+    if chosen.pool is not None:
+        supervisor = Supervisor(Path(configuration.run_root) / "statfs.sock", chosen.pool.descriptor)
+        undo.push_async_callback(supervisor.close)
+    runtime = ZoneRuntime(forks, discover(), configuration.name, configuration.run_root, supervisor=supervisor)
     undo.push_async_callback(runtime.close)
     links = _links(configuration)
     networking = KernelNetworking(configuration.name, Path(configuration.run_root), links)
@@ -80,7 +85,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         networking=networking,
         logs=logs,
         registries=registries,
-        zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root),
+        zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root, supervisor),
         network_audit=KernelNetworkAudit(configuration.name, links),
     )
     undo.push_async_callback(host.close)

@@ -148,6 +148,8 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     """A profile in Docker's JSON form; an empty dict is the default profile, None is unconfined."""
     privileged: bool = False
     limits: Limits = Limits()
+    has_quota: bool = False
+    """Whether its root, or a volume in it, has a limit that statfs(2) shall show."""
     cgroup_parent: str = ""
     stdin: bool = False
     stdin_once: bool = False

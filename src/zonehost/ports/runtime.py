@@ -168,6 +168,13 @@ class Runtime(Protocol):
     async def expel(self, zone: str, pid: int) -> None:
         """Take a process of the host, which someone put into the zone's cgroup, out of it. Idempotent."""
 
+    async def supervise(self) -> None:
+        """Have the zones' calls of statfs(2) answered, where they are not. Idempotent.
+
+        Raises:
+            SystemFailure: nobody can answer.
+        """
+
     def exits(self) -> AsyncIterator[Exit]:
         """Every end of a zone, once, as it happens."""
 

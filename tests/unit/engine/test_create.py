@@ -56,6 +56,19 @@ async def test_the_hosts_network_takes_the_hosts_ids_and_no_capability_more(worl
     assert set(blueprint.process.capabilities) == set(DEFAULT_CAPABILITIES)
 
 
+async def test_limits_of_root_and_volumes_shall_be_shown_inside(world: World) -> None:
+    await create_volume(world.host, VolumeRequest(name="bound", options={"size": "1G"}))
+    asked: tuple[tuple[dict[str, Any], bool], ...] = (
+        ({}, False),
+        ({"storage_opt": {"size": "1G"}}, True),
+        ({"binds": ("bound:/data",)}, True),
+        ({"binds": ("free:/data",)}, False),
+    )
+    for wanted, shown in asked:
+        zone = await run(world, "sleep", **wanted)
+        assert world.runtime.zones[zone].blueprint.has_quota is shown
+
+
 async def test_other_containers_are_tied_by_id(world: World) -> None:
     other = await run(world, "sleep", name="other", ipc_mode="shareable")
     modes = {"network_mode": "container:other", "pid_mode": "container:other", "ipc_mode": "container:other"}

@@ -14,22 +14,34 @@ from zonehost.drivers.runtime.folder import RunRoot
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.ports.audit import Expected, Finding, Trouble, ZoneHoldings, ZoneProcess
+from zonehost.ports.statfs import StatfsSupervisor
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _NAMESPACES: Final = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+
+_NO_SUPERVISOR: Final = Finding(
+    trouble=Trouble.LOSS, kind="supervisor", name="statfs", detail="df waits in containers that have a size"
+)
 
 
 class KernelZoneAudit:
     """`ports.audit.ZoneAudit`."""
 
-    def __init__(self, hierarchies: Hierarchies, name: str, run_root: str) -> None:
+    def __init__(
+        self, hierarchies: Hierarchies, name: str, run_root: str, supervisor: StatfsSupervisor | None = None
+    ) -> None:
+        self._supervisor = supervisor
         self._hierarchies = hierarchies
         self._name = name
         self._root = RunRoot(run_root)
 
     async def examine(self, zones: Mapping[str, Expected], busy: frozenset[str]) -> tuple[Finding, ...]:
-        """Groups and folders of nobody; keepers and processes that are gone; processes that came from outside."""
-        return await asyncio.to_thread(lambda: tuple(self._examine(zones, busy)))
+        """Groups and folders of nobody; keepers and processes that are gone; processes that came from outside.
+
+        And the supervisor, where there should be one.
+        """
+        found = await asyncio.to_thread(lambda: tuple(self._examine(zones, busy)))
+        return found if self._supervisor is None or self._supervisor.alive() else (*found, _NO_SUPERVISOR)
 
     async def holdings(self, zone: str) -> ZoneHoldings:
         """Everything of one zone."""

@@ -21,6 +21,7 @@ from zonehost.domain.blueprint import BindMount, Blueprint
 from zonehost.drivers.runtime import belonging, conmon, seccomp_program, spec
 from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
+from zonehost.drivers.runtime.listening import listen_to_statfs
 from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import passed
@@ -56,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether v1 hierarchies hold the controllers."""
     images: int = 0
     """How many mounts of image files come with it."""
+    listener_key: int = 0
+    """The name of the listener to which its calls of statfs(2) shall be told; 0 if they shall not."""
 
 
 msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has to find out what a Plan is
@@ -129,6 +132,8 @@ class _Birth:
                 owner=place.first_id + site.account.uid,
                 typed=blueprint.process.tty and blueprint.stdin,
                 input=self._input,
+                listener=self._listen(),
+                listener_key=plan.listener_key,
             )
         )
         protect(conmon.CRUN)
@@ -157,6 +162,14 @@ class _Birth:
             return ""
         folder = f"{os.path.dirname(self._plan.crun_root)}/seccomp"
         return seccomp_program.program(profile, self._blueprint.process.capabilities, folder)
+
+    def _listen(self) -> int:
+        """Put the keeper, and so the zone, under the filter whose listener the keeper holds."""
+        listener = listen_to_statfs(self._report) if self._plan.listener_key else None
+        if listener is None:
+            return -1
+        self._inherited.append(listener)
+        return listener
 
     def _become_keeper(self, folder: ZoneFolder) -> NoReturn:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -6,6 +6,7 @@ Owns which zones are alive. What each verb does with one is in the modules besid
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,9 @@ from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.runtime import Born, Exit, Plumb, ProcessTable, Running, Sample, Survey
+from zonehost.ports.statfs import StatfsSupervisor
+
+log = logging.getLogger(__name__)
 
 PRELOAD: Final = (
     "zonehost.drivers.runtime.birth",
@@ -50,17 +54,26 @@ class ZoneRuntime:
     """Zones of the instance `name`, below `run_root`."""
 
     def __init__(
-        self, forks: ForkServer, hierarchies: Hierarchies, name: str, run_root: str, *, machine: str = MACHINE
+        self,
+        forks: ForkServer,
+        hierarchies: Hierarchies,
+        name: str,
+        run_root: str,
+        *,
+        machine: str = MACHINE,
+        supervisor: StatfsSupervisor | None = None,
     ) -> None:
+        """`supervisor` is needed where a blueprint has a quota."""
         self._forks = forks
+        self._supervisor = supervisor
         self._hierarchies = hierarchies
         self._name = name
         self._root = RunRoot(run_root)
         self._root.make()
         for folder in (machine, f"{machine}/stage"):
             Path(folder).mkdir(mode=0o711, parents=True, exist_ok=True)
-        self._nursery = Nursery(forks, self._root, machine, hierarchies)
-        self._executions = Executions(forks)
+        self._nursery = Nursery(forks, self._root, machine, hierarchies, supervisor)
+        self._executions = Executions(forks, supervisor)
         self._devices = DeviceFilter()
         self._endings = Endings()
         self._zones: dict[str, Zone] = {}
@@ -195,12 +208,19 @@ class ZoneRuntime:
         with _kernel_errors("remove the zone"):
             await remove(folder, self._group(zone), living, noted)
         if self._zones.pop(zone, None) is not None and living is not None:
+            if self._supervisor is not None:
+                self._supervisor.forget(living.record.listener_key)
             living.close()
 
     async def expel(self, zone: str, pid: int) -> None:
         """As in the port."""
         with _kernel_errors("take a process out of the zone"):
             await asyncio.to_thread(self._group(zone).expel, pid)
+
+    async def supervise(self) -> None:
+        """As in the port."""
+        if self._supervisor is not None:
+            await self._supervisor.begin()
 
     def exits(self) -> AsyncIterator[Exit]:
         """As in the port."""
@@ -214,6 +234,7 @@ class ZoneRuntime:
             living = await find_living(folder, group)
             if living is not None:
                 self._adopt(living)
+                await self._supervise(living)
                 continue
             remains.add(zone)
             if folder.pid() and not os.path.exists(folder.gate):
@@ -247,6 +268,22 @@ class ZoneRuntime:
     def _adopt(self, zone: Zone) -> None:
         self._zones[zone.id] = zone
         self._endings.watch(zone)
+
+    async def _supervise(self, zone: Zone) -> None:
+        """Have the calls of a zone that is found alive answered."""
+        record = zone.record
+        if self._supervisor is None or record.listener < 0:
+            return
+        try:
+            listener = pidfd.borrow(zone.guard, record.listener)
+        except OSError:
+            return  # it has just ended
+        try:
+            await self._supervisor.watch(record.listener_key, listener)
+        except SystemFailure as error:
+            log.error("container %s: %s", zone.id, error)
+        finally:
+            os.close(listener)
 
     def _group(self, zone: str) -> Group:
         return Instance(self._hierarchies, self._name, self._root.zone(zone).cgroup_parent()).group(zone)

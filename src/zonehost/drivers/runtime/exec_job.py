@@ -24,6 +24,7 @@ import msgspec
 from zonehost.domain.blueprint import ExecPlan
 from zonehost.domain.security import ALL_CAPABILITIES
 from zonehost.drivers.runtime import seccomp_program
+from zonehost.drivers.runtime.listening import listen_to_statfs
 from zonehost.drivers.runtime.programs import run_program
 from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.spec_process import environment, within_bounds
@@ -47,6 +48,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The path of the zone's OCI configuration, which has its filter of system calls."""
     legacy: tuple[str, ...]
     """The zone's groups in v1 hierarchies."""
+    listener: bool
+    """Whether its calls of statfs(2) shall be told to a listener."""
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -86,6 +89,8 @@ def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]
         os.dup2(fd, number)
     os.setsid()
     cgroup_tree.join(task.legacy)
+    if task.listener:
+        listen_to_statfs(daemon)
 
     sys.meta_path.clear()
     namespaces.enter(zone, _SHARED)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from zonehost.domain.blueprint import ExecPlan
-from zonehost.drivers.runtime.exec_ends import PipeEnds, TerminalEnds
+from zonehost.drivers.runtime.exec_ends import Ends, PipeEnds, TerminalEnds
 from zonehost.drivers.runtime.exec_job import Task
 from zonehost.drivers.runtime.exec_streams import PipeStreams, TerminalStreams
 from zonehost.drivers.runtime.jobs import failure, hear
+from zonehost.drivers.runtime.listeners import given, new_key
 from zonehost.drivers.runtime.living import Zone
 from zonehost.errors import Conflict, SystemFailure
 from zonehost.linux import pidfd
 from zonehost.linux.forkserver import Child, ForkServer
+from zonehost.ports.statfs import StatfsSupervisor
 from zonehost.ports.streams import Streams
 
 _JOB: Final = "zonehost.drivers.runtime.exec_job:run"
@@ -49,8 +52,9 @@ class Execution:
 class Executions:
     """Starts processes in the zones of one instance."""
 
-    def __init__(self, forks: ForkServer) -> None:
+    def __init__(self, forks: ForkServer, supervisor: StatfsSupervisor | None) -> None:
         self._forks = forks
+        self._supervisor = supervisor
 
     async def start(self, zone: Zone, plan: ExecPlan) -> Execution:
         """As `Runtime.exec`, in a zone that is not paused."""
@@ -62,24 +66,41 @@ class Executions:
                 with theirs:
                     child = await self._fork(zone, plan, [theirs.fileno(), zone.process, *ends.given])
                 ends.hand_over()
-                said, fds = await hear(ours)
-                if fds:
-                    ends.kept += fds
-                    said, _ = await hear(ours)
-                if said is not None:
-                    raise failure(said, plan.process.args)
+                await self._hear_out(ours, child, ends, plan.process.args)
             return Execution(child, ends.streams())
         except BaseException:
             ends.abandon()
             raise
 
+    async def _hear_out(self, report: socket.socket, child: Child, ends: Ends, args: Sequence[str]) -> None:
+        """What the job says until it runs its program."""
+        while True:
+            said, fds = await hear(report)
+            if said is None:
+                return
+            if said.kind == "listener":
+                await self._watch(child, fds[0])
+            elif said.kind == "terminal":
+                ends.kept += fds
+            else:
+                raise failure(said, args)
+
+    async def _watch(self, child: Child, listener: int) -> None:
+        """Have the calls of a process answered; its listener is held until it has ended."""
+        assert self._supervisor is not None  # the zone has a listener
+        key, forget = new_key(), self._supervisor.forget
+        child.exited.add_done_callback(lambda _: forget(key))
+        await given(self._supervisor, key, listener, child)
+
     async def _fork(self, zone: Zone, plan: ExecPlan, fds: list[int]) -> Child:
+        record = zone.record
         task = Task(
             plan=plan,
             pid=zone.pid,
-            first_id=zone.record.first_id,
+            first_id=record.first_id,
             config=zone.folder.config,
             legacy=zone.group.legacy,
+            listener=self._supervisor is not None and record.listener >= 0,
         )
         try:
             home = os.open(zone.group.home(zone.pid), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -27,6 +27,9 @@ class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its input is a terminal."""
     input: int
     """The keeper's descriptor of the writing end of its input, which it holds while there is no daemon; -1 if not."""
+    listener: int = -1
+    """The keeper's descriptor of the listener to which the zone's calls of statfs(2) are told; -1 if they are not."""
+    listener_key: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
 from zonehost.drivers.runtime.image_mounts import mount_images
 from zonehost.drivers.runtime.input import Input
 from zonehost.drivers.runtime.jobs import failure, hear
+from zonehost.drivers.runtime.listeners import given, new_key
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.pipes import pipe
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Part
 from zonehost.linux.forkserver import Child, ForkServer
 from zonehost.ports.runtime import Plumb
+from zonehost.ports.statfs import StatfsSupervisor
 
 _JOB = "zonehost.drivers.runtime.birth:run"
 
@@ -33,8 +35,16 @@ class Nursery:
     `machine` is the folder that all instances of this machine share.
     """
 
-    def __init__(self, forks: ForkServer, root: RunRoot, machine: str, hierarchies: Hierarchies) -> None:
+    def __init__(
+        self,
+        forks: ForkServer,
+        root: RunRoot,
+        machine: str,
+        hierarchies: Hierarchies,
+        supervisor: StatfsSupervisor | None,
+    ) -> None:
         self._forks = forks
+        self._supervisor = supervisor
         self._root = root
         self._ids = f"{machine}/ids"
         self._stage = f"{machine}/stage"
@@ -62,6 +72,7 @@ class Nursery:
             group=group.part(Part.ZONE),
             legacy=group.legacy,
             hybrid=bool(self._hierarchies.legacy),
+            listener_key=new_key() if blueprint.has_quota and self._supervisor is not None else 0,
         )
         images = await mount_images(self._forks, blueprint.binds)
         try:
@@ -106,13 +117,15 @@ class Nursery:
                 child = await self._fork(plan, [theirs.fileno(), *held], group)
             guard = os.dup(child.pidfd)
             try:
-                pid = await self._hear_out(ours, plumb, plan.blueprint.process.args)
+                pid = await self._hear_out(ours, child, plumb, plan)
                 record = folder.record()
                 assert record is not None  # the job writes it before it becomes the keeper
                 _give_streams(pid, record.owner)
                 return Zone(plan.blueprint.id, pid, record, folder, group, os.pidfd_open(pid), guard)
             except BaseException:
                 os.close(guard)
+                if self._supervisor is not None:
+                    self._supervisor.forget(plan.listener_key)
                 raise
 
     async def _fork(self, plan: Plan, fds: list[int], group: Group) -> Child:
@@ -122,7 +135,7 @@ class Nursery:
         finally:
             os.close(born_in)
 
-    async def _hear_out(self, report: socket.socket, plumb: Plumb | None, args: Sequence[str]) -> int:
+    async def _hear_out(self, report: socket.socket, child: Child, plumb: Plumb | None, plan: Plan) -> int:
         """What the job says, up to the pid of the first process; the network is plumbed meanwhile."""
         beside: list[asyncio.Future[None]] = []
         try:
@@ -130,11 +143,17 @@ class Nursery:
                 said, fds = await hear(report)
                 if said is not None and said.kind == "net":
                     beside.append(_plumbing(plumb, fds[0]))
+                elif said is not None and said.kind == "listener":
+                    assert self._supervisor is not None  # else none is asked for
+                    beside.append(given(self._supervisor, plan.listener_key, fds[0], child))
                 elif said is not None and said.pid > 0:
                     await asyncio.gather(*beside)
                     return said.pid
                 else:
-                    raise failure(said, args)
+                    for task in beside:
+                        if task.done():  # what failed beside may be why the job is no more
+                            task.result()
+                    raise failure(said, plan.blueprint.process.args)
         finally:
             for task in beside:
                 task.cancel()

@@ -13,7 +13,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One packet. From conmon: `{"pid": …}`, or `{"pid": -1, "message": …}` with what crun said."""
 
     kind: str = ""
-    """`net`: the packet carries the network namespace. Else an error's class in `zonehost.errors`, or empty."""
+    """What descriptor the packet carries: `net`, the network namespace; `listener`, of calls; `terminal`, its master.
+    Else an error's class in `zonehost.errors`, or empty."""
     pid: int = 0
     message: str = ""
 

@@ -16,6 +16,7 @@ from zonehost.domain.blueprint import (
 )
 from zonehost.domain.container import Container, MountPoint
 from zonehost.domain.host_config import HostConfig
+from zonehost.domain.host_config_check import storage_quota
 from zonehost.domain.log_config import log_bounds
 from zonehost.domain.modes import network_name, other_container
 from zonehost.domain.security import capabilities, parse_security_options
@@ -67,6 +68,7 @@ def draw(host: Host, record: Container, *, lent: tuple[str, ...] = ()) -> Bluepr
         seccomp=None if wanted.privileged and security.seccomp == {} else security.seccomp,
         privileged=wanted.privileged,
         limits=limits_of(wanted),
+        has_quota=_has_quota(host, record),
         cgroup_parent=wanted.cgroup_parent,
         stdin=config.open_stdin,
         stdin_once=config.stdin_once,
@@ -174,6 +176,11 @@ def _process(host: Host, record: Container, lent: tuple[str, ...], *, no_new_pri
         oom_score_adj=wanted.oom_score_adj,
         init=bool(wanted.init),
     )
+
+
+def _has_quota(host: Host, record: Container) -> bool:
+    volumes = (host.volumes.get(point.name) for point in record.mounts if point.type == "volume")
+    return storage_quota(record.host_config) > 0 or any("size" in (v.options or {}) for v in volumes if v is not None)
 
 
 def _bind(point: MountPoint, *, enclosed: bool) -> BindMount:

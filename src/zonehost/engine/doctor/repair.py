@@ -43,6 +43,8 @@ async def _mend(host: Host, finding: Finding) -> None:
             await host.storage.remove_volume(finding.name)
         case Trouble.ORPHAN, "layer":
             await _remove_layer(host, finding.name)
+        case Trouble.LOSS, "supervisor":
+            await host.runtime.supervise()
         case Trouble.STRAY, "process":
             await host.runtime.expel(finding.zone, int(finding.name))
         case _:
