@@ -19,7 +19,8 @@ _SETGROUPS: Final = {"x86_64": 116, "ppc64le": 81}.get(os.uname().machine, 159)
 def permissions_of(process: int) -> Iterator[None]:
     """Have this thread, and no other, find files with the ids of a process, unless that may pass everywhere.
 
-    `process` is its folder in /proc. This thread must be root's.
+    `process` is its folder in /proc. This thread must be root's. A capability counts in whatever user namespace the
+    process has it.
 
     Raises:
         OSError: the process has ended.
