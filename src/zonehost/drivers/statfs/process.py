@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,8 @@ def command(path: str, control: int, pool: int) -> list[str]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Be the supervisor."""
+    """Be the supervisor: it works for zones, and comes no sooner than they do, whatever the daemon may."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     _, path, control, pool, *_ = argv
     answers = Answers(Quotas(int(pool)))
     Server(socket.socket(fileno=int(control)), Calls(f"{path}.calls"), answers.answer).run()
