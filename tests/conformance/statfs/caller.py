@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 
+from zonehost.drivers.runtime import listening  # noqa: F401 - for the lines
 from zonehost.linux import seccomp_notify
 from zonehost.linux import statfs as numbers
 

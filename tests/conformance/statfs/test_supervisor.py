@@ -265,6 +265,14 @@ async def test_threads_are_answered_too(caller: Callable[..., Any], volume: Path
     assert one.tell(pooled + "ctypes.create_string_buffer(256)) != 0, range(200)))") == [True] * 200
 
 
+async def test_there_is_one_filter_of_the_kind_above_another(caller: Callable[..., Any], volume: Path) -> None:
+    """Who runs under another's goes without one of ours."""
+    one = await caller(cwd=volume)
+    assert one.tell("seccomp_notify.listen(numbers.CALLS)") == errno.EBUSY
+    assert one.tell("listening.listen_to_statfs(None)") is None
+    assert one.tell("statfs(b'.')")[0] == LIMIT
+
+
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="other calls elsewhere")
 async def test_programs_of_32_bits(caller: Callable[..., Any], volume: Path) -> None:
     one = await caller(cwd=volume)
