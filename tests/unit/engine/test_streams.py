@@ -11,6 +11,7 @@ from tests.unit.engine.steps import actions, ended, make, quiet, run
 from zonehost.domain.host_config import LogConfig
 from zonehost.engine.container.attach import AttachRequest, attach
 from zonehost.engine.container.attachments import Attachment
+from zonehost.engine.container.blueprint import overridden
 from zonehost.engine.container.exec import create_exec, inspect_exec, resize_exec, start_exec
 from zonehost.engine.container.kill import kill
 from zonehost.engine.container.logs import LogsRequest, logs
@@ -138,8 +139,20 @@ async def test_an_exec_has_the_containers_environment_and_its_own(world: World) 
     assert (found.state, found.exit_code) == ("exited", 0)
     process = world.runtime.zones[container].execs[0].asked
     assert (process.user, process.cwd) == ("worker", "/w")
-    assert {"A=1", "B=3"} <= set(process.env) and "B=2" not in process.env
+    assert process.env[1:] == (f"HOSTNAME={container[:12]}", "A=1", "B=3")
     assert [action.partition(":")[0] for action in actions(world)[-3:]] == ["exec_create", "exec_start", "exec_die"]
+
+
+@pytest.mark.parametrize(
+    ("by", "left"),
+    [
+        (("C=3",), ("PATH=/bin", "A=1", "C=3")),
+        (("PATH=/opt", "B"), ("PATH=/opt", "A=1")),
+        (("A", "A=2", "A=3"), ("PATH=/bin", "A=3")),
+    ],
+)
+def test_a_variable_keeps_its_place_and_has_its_last_value(by: tuple[str, ...], left: tuple[str, ...]) -> None:
+    assert overridden(("PATH=/bin", "A=1"), by) == left
 
 
 async def test_an_exec_runs_once(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from zonehost.domain.blueprint import (
@@ -79,18 +80,21 @@ def draw(host: Host, record: Container, *, lent: tuple[str, ...] = ()) -> Bluepr
 
 
 def environment(record: Container, *, tty: bool) -> tuple[str, ...]:
-    """What Docker puts in front of a container's own environment; HOME comes from the zone's passwd."""
-    own = record.config.env or ()
-    names = {variable.partition("=")[0] for variable in own}
-    head = [DEFAULT_PATH, f"HOSTNAME={record.config.hostname}"]
-    if tty:
-        head.append("TERM=xterm")
-    # A variable without a value is one to take away.
-    return tuple(
-        variable
-        for variable in (*(line for line in head if line.partition("=")[0] not in names), *own)
-        if "=" in variable
-    )
+    """A container's own environment over what Docker puts in front of it; HOME comes from the zone's passwd."""
+    head = (DEFAULT_PATH, f"HOSTNAME={record.config.hostname}", *(("TERM=xterm",) if tty else ()))
+    return overridden(head, record.config.env or ())
+
+
+def overridden(env: Iterable[str], by: Iterable[str]) -> tuple[str, ...]:
+    """The variables, each in its first place with its last value; one of `by` that has no value takes its own away."""
+    values = {variable.partition("=")[0]: variable for variable in env}
+    for variable in by:
+        name, equals, _ = variable.partition("=")
+        if equals:
+            values[name] = variable
+        else:
+            values.pop(name, None)
+    return tuple(values.values())
 
 
 def namespaces_of(record: Container) -> Namespaces:

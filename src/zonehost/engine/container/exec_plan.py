@@ -5,7 +5,7 @@ from __future__ import annotations
 from zonehost.domain.blueprint import ExecPlan, Process
 from zonehost.domain.container import Container
 from zonehost.domain.security import ALL_CAPABILITIES, capabilities, parse_security_options
-from zonehost.engine.container.blueprint import environment
+from zonehost.engine.container.blueprint import environment, overridden
 from zonehost.engine.host import Host
 from zonehost.engine.state.execs import ExecRequest
 
@@ -16,8 +16,6 @@ def plan_exec(
     """The plan: the container's environment, user, folder and limits, where the request has none of its own."""
     wanted = record.host_config
     security = parse_security_options(wanted.security_opt)
-    own = {variable.partition("=")[0] for variable in request.env}
-    inherited = (variable for variable in environment(record, tty=request.tty) if variable.partition("=")[0] not in own)
     privileged = request.privileged or wanted.privileged
     held = ALL_CAPABILITIES if privileged else capabilities(wanted.cap_add, wanted.cap_drop, privileged=False)
     return ExecPlan(
@@ -25,7 +23,7 @@ def plan_exec(
         id=exec_id,
         process=Process(
             args=request.cmd,
-            env=(*inherited, *(variable for variable in request.env if "=" in variable)),
+            env=overridden(environment(record, tty=request.tty), request.env),
             cwd=request.working_dir or record.config.working_dir or "/",
             user=request.user or record.config.user,
             groups=wanted.group_add or (),
