@@ -38,11 +38,15 @@ def checked_name(name: str, what: str = "container") -> str:
         InvalidParameter: the name has characters that Docker does not allow.
     """
     bare = name.removeprefix("/")
+    if what == "volume" and len(bare) == 1:
+        raise InvalidParameter(
+            f"create {bare}: volume name is too short, names should be at least two alphanumeric characters"
+        )
     if _NAME.fullmatch(bare) is None:
         if what == "container":
-            raise InvalidParameter(f"Invalid container name ({bare}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+            raise InvalidParameter(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
         raise InvalidParameter(
-            f'"{bare}" includes invalid characters for a local {what} name, '
+            f'create {bare}: "{bare}" includes invalid characters for a local {what} name, '
             'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. '
             "If you intended to pass a host directory, use absolute path"
         )

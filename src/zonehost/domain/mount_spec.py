@@ -56,6 +56,8 @@ def parse_bind(text: str, volume_driver: str = "") -> MountAsk:
     wrong = _target_fault(target)
     if not wrong and propagation and kind == "volume":
         wrong = "field BindOptions must not be specified"
+    if not wrong and "nocopy" in words and kind == "bind":
+        wrong = "field VolumeOptions must not be specified"
     if wrong:
         raise InvalidParameter(
             f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": {wrong}"

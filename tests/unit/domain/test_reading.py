@@ -122,6 +122,7 @@ def test_a_bind_of_a_volume() -> None:
         ("a:relative", "mount path must be absolute"),
         ("a:/", "destination can't be '/'"),
         ("data:/in:rslave", "field BindOptions must not be specified"),
+        ("/data:/in:nocopy", "field VolumeOptions must not be specified"),
     ],
 )
 def test_what_is_no_bind(text: str, words: str) -> None:

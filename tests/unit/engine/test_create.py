@@ -99,7 +99,7 @@ async def test_an_image_of_another_platform_is_not_taken(world: World) -> None:
 
 
 async def test_volumes_of_the_image_are_made_where_nothing_else_is(world: World) -> None:
-    await world.add_image("store", Config(cmd=("sleep",), volumes={"/data": {}, "/log": {}}))
+    await world.add_image("store", Config(cmd=("sleep",), volumes={"data": {}, "/log": {}}))
     record = await make(world, "sleep", config={"image": "store"}, binds=("/srv:/log",))
     anonymous = [point for point in record.mounts if point.anonymous]
     assert [point.destination for point in anonymous] == ["/data"]
@@ -130,9 +130,11 @@ async def test_an_anonymous_volume_that_another_container_has_stays(world: World
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ({"binds": ("/a:/x", "b:/x")}, "Duplicate mount point: /x"),
+        ({"binds": ("/a:/x", "bb:/x")}, "Duplicate mount point: /x"),
         ({"binds": ("/a:/x",), "tmpfs": {"/x/": ""}}, "Duplicate mount point: /x"),
         ({"binds": ("b?:/x",)}, "includes invalid characters for a local volume name"),
+        ({"binds": ("b:/x",)}, "create b: volume name is too short"),
+        ({"volumes_from": ("nobody",)}, "No such container: nobody"),
         (
             {"network_mode": "none", "port_bindings": {"80/tcp": (PortBinding(),)}},
             "port publishing and the none network",

@@ -53,8 +53,8 @@ def plan_mounts(host: Host, config: Config, host_config: HostConfig) -> MountPla
     """Resolve all mounts; the registries are only read.
 
     Raises:
-        InvalidParameter: one is badly written, or two have the same destination. NotFound: a container whose volumes
-        are asked for, or an image to mount, is not there. Conflict: a volume is being removed.
+        InvalidParameter: one is badly written, two have the same destination, or a container whose volumes are asked
+        for is not there. NotFound: an image to mount is not there. Conflict: a volume is being removed.
     """
     planned: dict[str, MountAsk] = {}
     for text in host_config.volumes_from or ():
@@ -70,15 +70,19 @@ def plan_mounts(host: Host, config: Config, host_config: HostConfig) -> MountPla
         own.add(destination)
         planned[destination] = ask
     for target in config.volumes or {}:
-        destination = posixpath.normpath(target)
+        destination = posixpath.normpath(posixpath.join("/", target))
         if destination not in planned and destination not in own:
-            planned[destination] = parse_bind(target)
+            planned[destination] = parse_bind(destination)
     return _with_volumes(host, planned)
 
 
 def _volumes_of(host: Host, text: str) -> list[MountPoint]:
     ref, writable = parse_volumes_from(text)
-    others = host.containers.find(ref).record.mounts
+    try:
+        others = host.containers.find(ref).record.mounts
+    except NotFound as error:
+        # The docker command takes a 404 of a create for an image that is to be pulled.
+        raise InvalidParameter(str(error)) from None
     return [
         msgspec.structs.replace(point, writable=point.writable and writable, no_copy=True)
         for point in others
