@@ -6,6 +6,9 @@ into HTTP statuses in one table. The message is one clear sentence, in Docker's 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ZonehostError(Exception):
     """Any error that zonehost raises on purpose."""
@@ -53,3 +56,12 @@ class Blocked(ZonehostError):
 
 class SystemFailure(ZonehostError):
     """The kernel or a tool failed in a way that no request could have caused: 500."""
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Put `what: ` in front of the words of an error of ours that is raised inside; its kind stays."""
+    try:
+        yield
+    except ZonehostError as error:
+        raise type(error)(f"{what}: {error}") from error

@@ -30,7 +30,7 @@ def apply_changes(config: Config, changes: Iterable[str]) -> Config:
         name, _, rest = line.strip().partition(" ")
         instruction = _INSTRUCTIONS.get(name.upper())
         if instruction is None:
-            raise InvalidParameter(f"{name.lower()} is not a valid change command")
+            raise InvalidParameter(f"{name} is not a valid change command")
         if not rest.strip():
             raise InvalidParameter(f"{name.upper()} requires at least one argument")
         config = instruction(config, rest.strip())

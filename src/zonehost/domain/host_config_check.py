@@ -47,7 +47,7 @@ def check_host_config(host: HostConfig) -> None:
     if host.runtime not in ("", RUNTIME):
         raise InvalidParameter(f"unknown or invalid runtime name: {host.runtime}")
     if host.isolation not in ("", "default"):
-        raise InvalidParameter(f"invalid isolation '{host.isolation}' on linux")
+        raise InvalidParameter(f"invalid isolation ({host.isolation}): linux only supports 'default'")
     if host.cgroup:
         raise Unsupported("Cgroup is not supported")
     if host.volume_driver not in ("", "local"):
@@ -97,7 +97,7 @@ def check_tmpfs_options(target: str, options: str) -> None:
     for option in filter(None, options.split(",")):
         name, equals, value = option.partition("=")
         if option not in _TMPFS_FLAGS.split() and not (equals and value and name in _TMPFS_VALUES):
-            raise InvalidParameter(f'Invalid tmpfs option "{option}" of {target}')
+            raise InvalidParameter(f'invalid tmpfs option ["{option}"]')
 
 
 def storage_quota(host: HostConfig) -> int:

@@ -60,7 +60,7 @@ def check_log_config(config: LogConfig) -> None:
     """
     driver = config.type or DEFAULT_DRIVER
     if driver not in _OPTIONS:
-        raise InvalidParameter(f"logger: no log driver named '{driver}' is registered")
+        raise InvalidParameter(f'error looking up logging plugin {driver}: plugin "{driver}" not found')
     for option, value in (config.config or {}).items():
         if option == "mode":
             if value not in ("", "blocking"):

@@ -83,6 +83,14 @@ def parse_number_list(text: str) -> frozenset[int]:
     return frozenset(numbers)
 
 
+def number_list(numbers: frozenset[int]) -> str:
+    """The numbers as cpuset(7) writes them, `0-3,7`."""
+    ordered = sorted(numbers)
+    firsts = [number for number in ordered if number - 1 not in numbers]
+    lasts = [number for number in ordered if number + 1 not in numbers]
+    return ",".join(str(one) if one == last else f"{one}-{last}" for one, last in zip(firsts, lasts, strict=True))
+
+
 def _check_memory(host: HostConfig, *, update: bool) -> None:
     if host.memory and host.memory < MINIMUM_MEMORY:
         raise InvalidParameter("Minimum memory limit allowed is 6MB")
@@ -107,9 +115,11 @@ def _check_cpu(host: HostConfig, capacity: Capacity) -> None:
         raise InvalidParameter("Conflicting options: Nano CPUs and CPU Quota cannot both be set")
     if not 0 <= host.nano_cpus <= capacity.cpus * 1_000_000_000:
         raise InvalidParameter(
-            f"Range of CPUs is from 0.01 to {capacity.cpus}.00, as there are only {capacity.cpus} CPUs available"
+            f"range of CPUs is from 0.01 to {capacity.cpus}.00, as there are only {capacity.cpus} CPUs available"
         )
-    if host.cpu_shares and host.cpu_shares < 2:
+    if host.cpu_shares < 0:
+        raise InvalidParameter(f"invalid CPU shares ({host.cpu_shares}): value must be a positive integer")
+    if host.cpu_shares == 1:
         raise InvalidParameter("the minimum allowed cpu-shares is 2")
     if host.cpu_shares > 262144:
         raise InvalidParameter("the maximum allowed cpu-shares is 262144")
@@ -126,8 +136,9 @@ def _check_cpu(host: HostConfig, capacity: Capacity) -> None:
         except InvalidParameter as error:
             raise InvalidParameter(f"Invalid value {asked} for {field}: {error}") from None
         if not numbers <= available:
-            listed = ",".join(map(str, sorted(available)))
-            raise InvalidParameter(f"Requested {what} are not available - requested {asked}, available: {listed}")
+            raise InvalidParameter(
+                f"Requested {what} are not available - requested {asked}, available: {number_list(available)}"
+            )
 
 
 def _check_block_io(host: HostConfig) -> None:

@@ -125,7 +125,7 @@ def test_a_shell_form_goes_through_the_shell_and_an_entrypoint_drops_the_command
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("RUN true", "run is not a valid change command"),
+        ("RUN true", "RUN is not a valid change command"),
         ("CMD", "CMD requires at least one argument"),
         ("ENV A", "ENV must have two arguments"),
         ("LABEL a=1 b", "can't find = in"),

@@ -103,6 +103,10 @@ async def test_kill_of_a_stopped_container_is_refused_in_dockers_words(world: Wo
     record = await make(world, "sleep", name="idle")
     with pytest.raises(Conflict, match=f"cannot kill container: idle: container {record.id} is not running"):
         await kill(world.host, "idle")
+    with pytest.raises(InvalidParameter, match="cannot kill container: idle: invalid signal: LOUD"):
+        await kill(world.host, "idle", signal="LOUD")
+    with pytest.raises(NotFound, match="cannot kill container: nobody: No such container: nobody"):
+        await kill(world.host, "nobody")
 
 
 async def test_a_running_container_is_not_removed_without_force(world: World) -> None:

@@ -53,3 +53,9 @@ def test_a_complaint_becomes_an_error(said: str, kind: type[ZonehostError], mess
     error = refusal(said, ["program", "argument"])
     assert type(error) is kind
     assert str(error) == message
+
+
+def test_an_empty_program_is_not_found() -> None:
+    """crun finds a folder of PATH for it, and says that it may not be run."""
+    error = refusal("open executable: Operation not permitted", [""])
+    assert str(error) == 'exec: "": executable file not found in $PATH'

@@ -126,7 +126,7 @@ class ZoneRuntime:
         """As in the port."""
         zone = self._living(plan.zone)
         if _frozen(zone):
-            raise Conflict(f"container {plan.zone} is paused, unpause the container before exec")
+            raise Conflict(f"Container {plan.zone} is paused, unpause the container before exec")
         with _kernel_errors("start a process in the zone"):
             return await self._executions.start(zone, plan)
 

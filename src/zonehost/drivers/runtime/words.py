@@ -27,6 +27,8 @@ def refusal(message: str, args: Sequence[str]) -> ZonehostError:
         if "/" in name:
             return InvalidParameter(f'exec: "{name}": stat {name}: no such file or directory')
         return InvalidParameter(f'exec: "{name}": executable file not found in $PATH')
+    if args and not program:
+        return InvalidParameter('exec: "": executable file not found in $PATH')
     if refused := _NOT_RUN.search(text):
         why = refused["why"].lower()
         return InvalidParameter(f'exec: "{program}": {"permission denied" if why == _NOT_PERMITTED else why}')

@@ -7,7 +7,7 @@ from zonehost.domain.etc_files import hostname_file, hosts_file, resolver_file
 from zonehost.domain.host_config_check import HOST_GATEWAY, parse_extra_host
 from zonehost.domain.modes import network_name, other_container
 from zonehost.engine.host import Host
-from zonehost.errors import InvalidParameter, NotFound
+from zonehost.errors import InvalidParameter, NotFound, explained
 
 NAMES = ("resolv.conf", "hostname", "hosts")
 
@@ -95,7 +95,8 @@ def _links(host: Host, record: Container) -> list[tuple[str, str]]:
     for text in record.host_config.links or ():
         ref, _, alias = text.partition(":")
         alias = alias or ref
-        other = host.containers.find(ref).record
+        with explained(f"could not get container for {ref}"):
+            other = host.containers.find(ref).record
         endpoint = other.endpoints.get("bridge")
         if not other.state.running:
             raise InvalidParameter(f"Cannot link to a non running container: /{other.name} AS /{record.name}/{alias}")

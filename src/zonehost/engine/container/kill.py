@@ -15,7 +15,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container
 from zonehost.engine.together import together
-from zonehost.errors import Blocked, Conflict
+from zonehost.errors import Blocked, Conflict, explained
 
 KILL_PATIENCE: Final = 10.0
 """Seconds after which a process that got SIGKILL and is still there is called blocked."""
@@ -27,16 +27,14 @@ async def kill(host: Host, ref: str, *, signal: str = "") -> None:
     Raises:
         InvalidParameter: no such signal. Conflict: it does not run. Blocked: it does not end.
     """
-    number = parse_signal(signal) if signal else SIGKILL
-    zone = host.containers.find(ref)
-    try:
+    with explained(f"cannot kill container: {ref}"):
+        number = parse_signal(signal) if signal else SIGKILL
+        zone = host.containers.find(ref)
         check_running(zone)
-    except Conflict as error:
-        raise Conflict(f"cannot kill container: {ref}: {error}") from None
-    if number == SIGKILL:
-        await end(host, zone)
-    else:
-        await send(host, zone, number)
+        if number == SIGKILL:
+            await end(host, zone)
+        else:
+            await send(host, zone, number)
 
 
 async def send(host: Host, zone: Zone, number: int) -> None:

@@ -32,7 +32,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_network, tell_volume
 from zonehost.engine.together import together
-from zonehost.errors import Conflict, InvalidParameter, ZonehostError
+from zonehost.errors import Conflict, InvalidParameter, ZonehostError, explained
 from zonehost.ports.machine import PathKind
 
 NOT_FOUND: Final = 127
@@ -126,9 +126,13 @@ async def _check_ties(host: Host, record: Container) -> None:
         (record.host_config.ipc_mode, "IPC"),
     ):
         other = other_container(mode)
-        if other and not (tied := host.containers.find(other).record).state.running:
+        if not other:
+            continue
+        with explained(f"joining {what} namespace of container"):
+            tied = host.containers.find(other).record
+        if not tied.state.running:
             raise Conflict(f"cannot join {what} of a non running container: {tied.id}")
-        if other and what == "IPC" and tied.host_config.ipc_mode != "shareable":
+        if what == "IPC" and tied.host_config.ipc_mode != "shareable":
             raise InvalidParameter(
                 f"can't join IPC of container {tied.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor)"
             )

@@ -22,7 +22,7 @@ async def pause(host: Host, ref: str) -> None:
     async with zone.lock:
         check_running(zone)
         if zone.record.state.status is Status.PAUSED:
-            raise Conflict(f"container {zone.id} is already paused")
+            raise Conflict(f"Container {zone.id} is already paused")
         await host.runtime.pause(zone.id)
         await _keep_status(host, zone, Status.PAUSED)
     tell_container(host, zone.record, "pause")
@@ -37,7 +37,7 @@ async def unpause(host: Host, ref: str) -> None:
     zone = host.containers.find(ref)
     async with zone.lock:
         if zone.record.state.status is not Status.PAUSED:
-            raise Conflict(f"container {zone.id} is not paused")
+            raise Conflict(f"Container {zone.id} is not paused")
         await host.runtime.resume(zone.id)
         await _keep_status(host, zone, Status.RUNNING)
     tell_container(host, zone.record, "unpause")

@@ -34,11 +34,11 @@ async def remove(host: Host, ref: str, *, force: bool = False, volumes: bool = F
     if link:
         raise InvalidParameter("removing a link is not supported: links are removed with their container")
     zone = host.containers.find(ref)
-    _check_removable(zone, force=force)
+    _check_removable(zone, ref, force=force)
     async with zone.lock:
         if host.containers.get(zone.id) is None:
             raise NotFound(f"No such container: {ref}")
-        _check_removable(zone, force=force)
+        _check_removable(zone, ref, force=force)
         await remove_locked(host, zone, volumes=volumes)
 
 
@@ -99,11 +99,11 @@ async def _or_dead(host: Host, zone: Zone, step: Awaitable[None]) -> None:
         raise
 
 
-def _check_removable(zone: Zone, *, force: bool) -> None:
+def _check_removable(zone: Zone, ref: str, *, force: bool) -> None:
     state = zone.record.state
-    what = f'container "/{zone.record.name}"'
+    what = f'container "{ref}"'
     if state.status is Status.REMOVING:
-        raise Conflict(f"removal of container {zone.record.name} is already in progress")
+        raise Conflict(f"removal of container {ref} is already in progress")
     if force or not zone.active:
         return
     if state.status is Status.PAUSED:

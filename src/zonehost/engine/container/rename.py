@@ -8,7 +8,7 @@ from zonehost.domain.identity import checked_name
 from zonehost.engine.container.running import check_stays
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
-from zonehost.errors import InvalidParameter, ZonehostError
+from zonehost.errors import InvalidParameter, ZonehostError, explained
 
 
 async def rename(host: Host, ref: str, name: str) -> None:
@@ -21,13 +21,15 @@ async def rename(host: Host, ref: str, name: str) -> None:
     zone = host.containers.find(ref)
     if not name:
         raise InvalidParameter("Neither old nor new names may be empty")
-    new = checked_name(name)
+    with explained("Error when allocating new name"):
+        new = checked_name(f"/{name.removeprefix('/')}")
     async with zone.lock:
         check_stays(zone)
         old = zone.record.name
         if new == old:
             raise InvalidParameter("Renaming a container with the same name as its current name")
-        host.containers.rename(zone, old, new)
+        with explained("Error when allocating new name"):
+            host.containers.rename(zone, old, new)
         try:
             await host.keep(zone, msgspec.structs.replace(zone.record, name=new))
         except ZonehostError:

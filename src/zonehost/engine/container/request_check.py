@@ -32,6 +32,11 @@ def check_request(host: Host, config: Config, host_config: HostConfig) -> tuple[
     if network == "none" and bindings:
         raise InvalidParameter("conflicting options: port publishing and the none network mode")
     warnings = []
+    if host_config.oom_kill_disable and not host_config.memory:
+        warnings.append(
+            "OOM killer is disabled for the container, but no memory limit is set, "
+            "this can result in the system running out of resources."
+        )
     if network == "host" and bindings:
         warnings.append("Published ports are discarded when using host network mode")
     elif network not in ("host", "none") and not host.machine.state().ipv4_forwarding:

@@ -25,7 +25,7 @@ def check_running(zone: Zone) -> None:
         Conflict: it does not.
     """
     if zone.record.state.status is Status.RESTARTING:
-        raise Conflict(f"container {zone.id} is restarting, wait until the container is running")
+        raise Conflict(f"Container {zone.id} is restarting, wait until the container is running")
     if not zone.record.state.running:
         raise Conflict(f"container {zone.id} is not running")
 
@@ -38,4 +38,4 @@ def check_not_paused(zone: Zone) -> None:
     """
     check_running(zone)
     if zone.record.state.status is Status.PAUSED:
-        raise Conflict(f"container {zone.record.name} is paused, unpause the container before exec")
+        raise Conflict(f"Container {zone.record.name} is paused, unpause the container before exec")
