@@ -88,6 +88,8 @@ class MemoryStorage:
 class MemoryLayers:
     """A layer is the bytes of its archive, whatever they are; an archive that begins with `bad` is none."""
 
+    foundation = "/pool/layers/foundation"
+
     def __init__(self) -> None:
         self._archives: dict[str, bytes] = {}
 

@@ -18,6 +18,13 @@ class Layers(Protocol):
     def path(self, diff_id: str) -> str:
         """The host path of the layer's tree, in overlay form."""
 
+    @property
+    def foundation(self) -> str:
+        """The host path of a tree that lies under every zone's root; it is there from the survey on.
+
+        It holds what Docker puts into each container though no image has it.
+        """
+
     async def complete(self, diff_ids: Sequence[str]) -> None:
         """Make ready what layers, lowest first, take from each other: then zones can stand on them. Idempotent.
 

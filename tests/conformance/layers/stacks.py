@@ -148,3 +148,8 @@ def umoci_unpack(layers: list[bytes], folder: Path) -> Path:
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     subprocess.run(["umoci", "unpack", "--image", f"{layout}:it", folder / "bundle"], check=True, capture_output=True)
     return folder / "bundle" / "rootfs"
+
+
+def folders(scratch: Path) -> list[Path]:
+    """What a pool at `scratch/layers` holds of layers."""
+    return [folder for folder in (scratch / "layers").iterdir() if folder.name != "foundation"]

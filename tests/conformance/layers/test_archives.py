@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.conformance.layers.stacks import Stack
+from tests.conformance.layers.stacks import Stack, folders
 from zonehost.domain.image import Layer
 from zonehost.drivers.layers.archives import LayerArchives
 from zonehost.drivers.layers.pool import LayerPool
@@ -201,9 +201,9 @@ async def test_layers_that_are_here_are_not_unpacked_again(
 ) -> None:
     image = await image_in(pool, "it:1")
     data = await joined(archives.save([image]))
-    before = {path: path.stat().st_ino for path in (tmp_path / "layers").iterdir()}
+    before = {path: path.stat().st_ino for path in folders(tmp_path)}
     assert await archives.load(sliced(data)) == (image,)
-    assert {path: path.stat().st_ino for path in (tmp_path / "layers").iterdir()} == before
+    assert {path: path.stat().st_ino for path in folders(tmp_path)} == before
 
 
 async def test_of_several_platforms_this_machine_s_is_taken(archives: LayerArchives) -> None:
@@ -260,7 +260,7 @@ async def test_what_is_no_archive_of_images_leaves_nothing(
 ) -> None:
     with pytest.raises(InvalidParameter, match=why):
         await archives.load(sliced(data))
-    assert list((tmp_path / "layers").iterdir()) == []
+    assert folders(tmp_path) == []
 
 
 async def test_layers_that_no_image_names_are_dropped(archives: LayerArchives, tmp_path: Path) -> None:
@@ -268,4 +268,4 @@ async def test_layers_that_no_image_names_are_dropped(archives: LayerArchives, t
     files = docker_archive(layer, config_of(layer), ["l.tar"]) | {"other.tar": tar({"b": b"1"})}
     (image,) = await archives.load(sliced(tar(files)))
     assert image.layers == (Layer(diff_id=digest(layer), size=1, archive_size=len(layer)),)
-    assert [path.name for path in (tmp_path / "layers").iterdir()] == [digest(layer).removeprefix("sha256:")]
+    assert [path.name for path in folders(tmp_path)] == [digest(layer).removeprefix("sha256:")]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.layers.stacks import Stack, umoci_unpack
+from tests.conformance.layers.stacks import Stack, folders, umoci_unpack
 from tests.unit.tar.trees import grow, picture
 from zonehost.drivers.layers.pool import LayerPool
 from zonehost.errors import InvalidParameter, NotFound, SystemFailure
@@ -197,7 +197,7 @@ async def test_the_wrong_digest_leaves_nothing(pool: LayerPool, tmp_path: Path) 
     data = archive((info("a"), b"1"))
     with pytest.raises(InvalidParameter, match=f"the layer is {digest(data)}, not sha256:0"):
         await pool.unpack(sliced(data), diff_id=f"sha256:{'0' * 64}")
-    assert list((tmp_path / "layers").iterdir()) == []
+    assert folders(tmp_path) == []
     assert pool.get(digest(data)) is None
 
 
@@ -219,7 +219,7 @@ async def test_the_wrong_digest_leaves_nothing(pool: LayerPool, tmp_path: Path) 
 async def test_hostile_archives_leave_nothing(pool: LayerPool, tmp_path: Path, data: bytes) -> None:
     with pytest.raises(InvalidParameter):
         await pool.unpack(sliced(data))
-    assert list((tmp_path / "layers").iterdir()) == []
+    assert folders(tmp_path) == []
 
 
 async def test_bombs_are_refused(forks: ForkServer, tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ async def test_bombs_are_refused(forks: ForkServer, tmp_path: Path) -> None:
     for data in (many, large, tail):
         with pytest.raises(InvalidParameter, match="more than"):
             await pool.unpack(sliced(data))
-    assert list((tmp_path / "layers").iterdir()) == []
+    assert folders(tmp_path) == []
 
 
 async def test_links_out_and_devices_are_harmless(pool: LayerPool, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ async def test_the_same_layer_twice_at_once_is_one(pool: LayerPool, tmp_path: Pa
     data = archive((info("a"), b"1"))
     one, two = await asyncio.gather(pool.unpack(sliced(data)), pool.unpack(sliced(data)))
     assert one == two
-    assert [path.name for path in (tmp_path / "layers").iterdir()] == [one.diff_id.removeprefix("sha256:")]
+    assert [path.name for path in folders(tmp_path)] == [one.diff_id.removeprefix("sha256:")]
 
 
 async def test_a_client_that_goes_leaves_nothing(pool: LayerPool, tmp_path: Path) -> None:
@@ -289,7 +289,17 @@ async def test_a_client_that_goes_leaves_nothing(pool: LayerPool, tmp_path: Path
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert list((tmp_path / "layers").iterdir()) == []
+    assert folders(tmp_path) == []
+
+
+async def test_a_foundation_is_laid_and_mended_and_is_no_layer(pool: LayerPool, forks: ForkServer) -> None:
+    tree = Path(pool.foundation)
+    assert (tree / "etc/mtab").readlink() == Path("/proc/mounts")
+    assert tree.stat().st_mode & 0o7777 == 0o755
+    (tree / ".dockerenv").unlink()
+    again = LayerPool(str(tree.parent), forks)
+    assert await again.survey() == await again.listed() == frozenset()
+    assert (tree / ".dockerenv").read_bytes() == b""
 
 
 async def test_a_survey_removes_what_a_crash_left(pool: LayerPool, tmp_path: Path) -> None:
@@ -298,7 +308,7 @@ async def test_a_survey_removes_what_a_crash_left(pool: LayerPool, tmp_path: Pat
     again = LayerPool(str(tmp_path / "layers"), pool._forks)
     assert await again.survey() == {layer.diff_id}
     assert again.get(layer.diff_id) == layer
-    assert len(list((tmp_path / "layers").iterdir())) == 1
+    assert len(folders(tmp_path)) == 1
 
 
 async def test_what_is_not_there(pool: LayerPool) -> None:
@@ -381,7 +391,7 @@ async def test_a_name_that_reads_as_a_whiteout_cannot_be_committed(pool: LayerPo
     (tmp_path / "upper" / ".wh.x").write_bytes(b"")
     with pytest.raises(InvalidParameter, match=r"/\.wh\.x"):
         await pool.commit(str(tmp_path / "upper"))
-    assert list((tmp_path / "layers").iterdir()) == []
+    assert folders(tmp_path) == []
 
 
 async def test_layers_that_went_down_with_the_machine_are_found_out(pool: LayerPool, tmp_path: Path) -> None:
@@ -399,4 +409,4 @@ async def test_layers_that_went_down_with_the_machine_are_found_out(pool: LayerP
     Path(pool.folder(layers["headless"]), "facts.json").write_bytes(b"")
     again = LayerPool(str(tmp_path / "layers"), pool._forks)
     assert await again.survey() == {layers["beside"], layers["settled"], layers["whole"]}
-    assert len(list((tmp_path / "layers").iterdir())) == 3
+    assert len(folders(tmp_path)) == 3

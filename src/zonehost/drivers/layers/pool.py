@@ -15,6 +15,7 @@ import msgspec
 from zonehost.domain.image import Layer
 from zonehost.drivers.layers.below import depends
 from zonehost.drivers.layers.commit import EMPTY, changes_nothing
+from zonehost.drivers.layers.foundation import lay
 from zonehost.drivers.layers.jobs import Commit, Completion, Unpacking
 from zonehost.drivers.layers.pack import read_facts
 from zonehost.drivers.layers.staging import SAFE, TREE, Facts
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 _JOBS: Final = "zonehost.drivers.layers.jobs"
 _ALGORITHM: Final = "sha256:"
 _COMPLETIONS: Final = "below"
+_FOUNDATION: Final = "foundation"
 _ASIDE: Final = "aside-"
 """Folders with this prefix are being made or removed; one that no call knows of is of a daemon that died."""
 
@@ -49,6 +51,11 @@ class LayerPool:
     def path(self, diff_id: str) -> str:
         """The host path of the layer's tree, in overlay form."""
         return f"{self.folder(diff_id)}/{TREE}"
+
+    @property
+    def foundation(self) -> str:
+        """The host path of the tree under every zone's root."""
+        return f"{self._root}/{_FOUNDATION}"
 
     def get(self, diff_id: str) -> Layer | None:
         """The layer, if it is here whole."""
@@ -136,13 +143,13 @@ class LayerPool:
 
     async def listed(self) -> frozenset[str]:
         """Diff ids by the names of the folders."""
-        names = {folder.name for folder in Path(self._root).iterdir()} if Path(self._root).is_dir() else set()
-        return frozenset(_ALGORITHM + name for name in names if not name.startswith(_ASIDE))
+        return frozenset(_ALGORITHM + folder.name for folder in self._folders() if not folder.name.startswith(_ASIDE))
 
     async def survey(self) -> frozenset[str]:
         """Diff ids of all whole layers; what was half-made is removed."""
         Path(self._root).mkdir(parents=True, exist_ok=True)
-        for folder in list(Path(self._root).iterdir()):
+        lay(Path(self.foundation))
+        for folder in self._folders():
             facts = None if folder.name.startswith(_ASIDE) else await self._sound(folder)
             if facts is None:
                 async with self.aside() as aside:
@@ -153,6 +160,11 @@ class LayerPool:
                     tree = place / TREE
                     self._completions[place.name, facts.layer.diff_id] = str(tree) if tree.exists() else None
         return self.diff_ids()
+
+    def _folders(self) -> list[Path]:
+        """Those of layers, whole or not."""
+        root = Path(self._root)
+        return [folder for folder in root.iterdir() if folder.name != _FOUNDATION] if root.is_dir() else []
 
     async def _sound(self, folder: Path) -> Facts | None:
         """The facts of a layer, unless the machine went down before all of the layer was on the disk."""

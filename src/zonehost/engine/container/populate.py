@@ -25,7 +25,7 @@ async def populate_volumes(host: Host, record: Container) -> None:
 def root_of(host: Host, record: Container) -> Root:
     """What a container's root is made of."""
     return Root(
-        layers=host.layers.stack(record.layers),
+        layers=(host.layers.foundation, *host.layers.stack(record.layers)),
         dataset=host.storage.zone_path(record.id),
         readonly=record.host_config.readonly_rootfs,
     )
