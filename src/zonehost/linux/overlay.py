@@ -89,7 +89,12 @@ def assemble(
             fd = tree(layers[0], identity)
             mounts.change(fd, add=mounts.RDONLY | attributes)
             return fd
-        options: list[mounts.Option] = [("redirect_dir", "nofollow"), ("index", "off"), ("metacopy", "off")]
+        options: list[mounts.Option] = [
+            ("source", "overlay"),
+            ("redirect_dir", "nofollow"),
+            ("index", "off"),
+            ("metacopy", "off"),
+        ]
         options += [("lowerdir+", kept(tree(layer, identity))) for layer in reversed(layers)]
         if writable is not None:
             # f_fsid of statfs(2) is that of the upper directory's subvolume (kernel: overlayfs.rst, "uuid").
