@@ -166,8 +166,14 @@ async def test_tokens(client: RegistryClient, tmp_path: Path) -> None:
 
 
 async def test_nobody_listens(client: RegistryClient) -> None:
-    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
+    with pytest.raises(Unavailable) as failed:
         await client.fetch(Repository("127.0.0.1:1", "app"), "1")
+    assert str(failed.value).endswith('"http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused')
+
+
+async def test_nobody_has_the_name(client: RegistryClient) -> None:
+    with pytest.raises(Unavailable, match=r'"https://registry\.invalid/v2/": dial tcp: lookup registry\.invalid: '):
+        await client.fetch(Repository("registry.invalid", "app"), "1")
 
 
 async def test_a_source_that_fails_leaves_no_layer(client: RegistryClient, plain: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +104,9 @@ class Transport:
                     raise await _error(response)
             except aiohttp.ClientConnectorCertificateError as error:
                 # Whoever shows another certificate than the installed authority's is not asked again in the clear.
-                raise Unavailable(f'{method} "{endpoint.url}/v2/": {error}') from error
+                raise Unavailable(f'{method.capitalize()} "{endpoint.url}/v2/": {error}') from error
             except aiohttp.ClientConnectionError as error:
-                failure = Unavailable(f'{method} "{endpoint.url}/v2/": {error}')
+                failure = Unavailable(f'{method.capitalize()} "{endpoint.url}/v2/": {_why_not_connected(error)}')
                 self._working.pop((host, pull), None)
             except ZonehostError as error:
                 # What a mirror refuses, the registry itself may have.
@@ -197,6 +199,17 @@ async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"the registry's answer broke off: {response.url}: {error}") from error
     return b"".join(parts)
+
+
+def _why_not_connected(error: aiohttp.ClientConnectionError) -> str:
+    """In the words of Go's net package, which users of Docker know."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        unknown = error.os_error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+        why = "no such host" if unknown else (error.os_error.strerror or str(error.os_error)).lower()
+        return f"dial tcp: lookup {error.host}: {why}"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return f"dial tcp {error.host}:{error.port}: connect: {os.strerror(error.os_error.errno).lower()}"
+    return str(error)
 
 
 async def _error(response: aiohttp.ClientResponse) -> ZonehostError:
