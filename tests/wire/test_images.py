@@ -13,7 +13,16 @@ async def test_an_image_is_listed_inspected_and_has_a_history(peer: Peer) -> Non
     found = (await peer.ask("GET", "/images/docker.io/library/busybox/json")).body
     assert found["Id"] == listed["Id"]
     assert (found["Created"], found["Os"], found["Architecture"]) == (CREATED, "linux", "amd64")
-    assert found["Config"] == {"Env": ["PATH=/bin"], "Cmd": ["sleep"], "Labels": {"from": "image"}}
+    assert found["Config"] == {
+        "User": "",
+        "Env": ["PATH=/bin"],
+        "Cmd": ["sleep"],
+        "Volumes": None,
+        "WorkingDir": "",
+        "Entrypoint": None,
+        "OnBuild": None,
+        "Labels": {"from": "image"},
+    }
     assert found["RootFS"]["Type"] == "layers"
     (step,) = (await peer.ask("GET", "/images/busybox/history")).body
     assert (step["Id"], step["CreatedBy"], step["Tags"]) == (listed["Id"], "made by hand", ["busybox:latest"])

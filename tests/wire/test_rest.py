@@ -114,6 +114,10 @@ async def test_version_and_info(peer: Peer) -> None:
     await peer.run("sleep")
     info = (await peer.ask("GET", "/info")).body
     assert (info["Containers"], info["ContainersRunning"], info["Images"]) == (1, 1, 1)
+    assert (info["Plugins"]["Network"], info["FirewallBackend"]["Driver"]) == (
+        ["bridge", "host", "macvlan", "null"],
+        "nftables",
+    )
     assert (info["Name"], info["Driver"], info["CgroupVersion"]) == ("paper", "memory", "2")
 
 

@@ -68,7 +68,7 @@ def parse_bind(text: str, volume_driver: str = "") -> MountAsk:
         source=posixpath.normpath(source) if kind == "bind" else "",
         name=source if kind == "volume" else "",
         driver=(volume_driver or "local") if kind == "volume" else "",
-        mode=mode,
+        mode=mode or ("z" if kind == "volume" and source else ""),
         writable="ro" not in words,
         propagation=(propagation or "rprivate") if kind == "bind" else "",
         anonymous=kind == "volume" and not source,

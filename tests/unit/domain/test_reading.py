@@ -109,6 +109,12 @@ def test_a_bind_of_a_volume() -> None:
     point = parse_bind("data:/in:nocopy,z").point
     assert (point.type, point.name, point.driver, point.no_copy) == ("volume", "data", "local", True)
     assert parse_bind("/in").point.anonymous
+    assert [parse_bind(text).point.mode for text in ("data:/in", "data:/in:ro", "/in", "/srv:/in")] == [
+        "z",
+        "ro",
+        "",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ async def test_running_ones_unless_all_are_wanted(three: World) -> None:
         ({"ancestor": "nothing"}, []),
         ({"is-task": "true"}, []),
         ({"is-task": "false"}, ["made", "done", "up"]),
+        ({"isolation": "default"}, ["made", "done", "up"]),
+        ({"isolation": "hyperv"}, []),
     ],
 )
 async def test_filters(three: World, filters: dict[str, str], wanted: list[str]) -> None:
@@ -79,6 +81,15 @@ async def test_filters(three: World, filters: dict[str, str], wanted: list[str])
 async def test_filters_that_cannot_be(three: World, filters: dict[str, str]) -> None:
     with pytest.raises(InvalidParameter, match="invalid filter"):
         await names(three, filters)
+
+
+async def test_a_state_that_is_none_is_told_which_there_are(three: World) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        await names(three, {"status": "well"})
+    assert str(refused.value) == (
+        "invalid filter 'status=well': invalid value for state (well): "
+        "must be one of created, running, paused, restarting, removing, exited, dead"
+    )
 
 
 async def test_bounds_of_lists_must_be_there(three: World) -> None:

@@ -15,22 +15,9 @@ from zonehost.engine.image.inspect import ImageDetail
 from zonehost.engine.image.listing import ImageSummary
 from zonehost.engine.image.remove import Removed
 
-_IMAGE_FIELDS: Final = (
-    "User",
-    "ExposedPorts",
-    "Env",
-    "Cmd",
-    "Healthcheck",
-    "ArgsEscaped",
-    "Volumes",
-    "WorkingDir",
-    "Entrypoint",
-    "OnBuild",
-    "Labels",
-    "StopSignal",
-    "Shell",
-)
-"""What of a configuration is an image's own; since API 1.50 nothing else is shown."""
+_ALWAYS: Final = ("User", "Env", "Cmd", "Volumes", "WorkingDir", "Entrypoint", "OnBuild", "Labels")
+_IF_THERE: Final = ("ExposedPorts", "Healthcheck", "ArgsEscaped", "StopSignal", "Shell")
+"""What of a configuration is an image's own; since API 1.50 nothing else is shown, and of these only what is set."""
 
 
 def detail(found: ImageDetail, version: Version) -> dict[str, Any]:
@@ -69,7 +56,7 @@ def detail(found: ImageDetail, version: Version) -> dict[str, Any]:
 def image_config(value: Config) -> dict[str, Any]:
     """The configuration of an image, without what is a container's."""
     raw = lean(value)
-    return {name: raw[name] for name in _IMAGE_FIELDS if raw[name]}
+    return {name: raw[name] for name in (*_ALWAYS, *_IF_THERE) if name in _ALWAYS or raw[name]}
 
 
 def summary(found: ImageSummary, version: Version) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _KNOWN: Final = frozenset(
         "health",
         "id",
         "is-task",
+        "isolation",
         "label",
         "name",
         "network",
@@ -33,7 +34,8 @@ _KNOWN: Final = frozenset(
         "volume",
     }
 )
-_HEALTH: Final = frozenset({"none", "starting", "healthy", "unhealthy"})
+_STATES: Final = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
+_HEALTH: Final = ("none", "starting", "healthy", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +120,13 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
     if not filters.names():
         return lambda record: True
     codes = [_exit_code(value) for value in filters.get("exited")]
-    for value in filters.get("status"):
-        if value not in tuple(Status):
-            raise InvalidParameter(f"invalid filter 'status={value}'")
-    for value in filters.get("health"):
-        if value not in _HEALTH:
-            raise InvalidParameter(f"invalid filter 'health={value}'")
+    for name, what, words in (("status", "state", _STATES), ("health", "health", _HEALTH)):
+        for value in filters.get(name):
+            if value not in words:
+                raise InvalidParameter(
+                    f"invalid filter '{name}={value}': invalid value for {what} ({value}): "
+                    f"must be one of {', '.join(words)}"
+                )
     ancestors = _ancestors(host, filters.get("ancestor"))
     published = [str(port) for value in filters.get("publish") for port in parse_ports(value)]
     exposed = [str(port) for value in filters.get("expose") for port in parse_ports(value)]
@@ -141,6 +144,7 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
             and (not codes or (ended and state.exit_code in codes))
             and filters.matches("status", (state.status,))
             and filters.matches("health", (health,))
+            and filters.matches("isolation", ("default",))
             and (ancestors is None or record.image in ancestors)
             and _matches_volume(filters.get("volume"), record)
             and (not networks or not networks.isdisjoint(record.endpoints))

@@ -86,7 +86,7 @@ async def discard(host: Host, network: Network) -> None:
 
 def _check(host: Host, request: NetworkRequest) -> None:
     if not request.name.strip():
-        raise InvalidParameter("invalid network name: name is empty")
+        raise InvalidParameter("invalid name: name is empty")
     if request.name in PREDEFINED:
         raise Forbidden(f"operation is not permitted on predefined {request.name} network")
     if request.driver in _WITHOUT_ADDRESSES:
