@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,26 @@ async def test_what_a_rollback_displaced_is_gone_with_the_dataset(world: World) 
         await world.snapshots.restore("s1", (VOLUME,))
     await world.storage.remove_volume("vol")
     assert list((world.root / "staging").iterdir()) == []
+
+
+@contextmanager
+def frozen(root: Path) -> Iterator[Callable[[], None]]:
+    """A pool in which every change waits until the function is called; or for 20 s, which is a failure."""
+    script = f"read -t 20; asked=$?; fsfreeze --unfreeze {root}; [ $asked -le 1 ]"
+    with subprocess.Popen(["bash", "-c", script], stdin=subprocess.PIPE) as watch:
+        assert watch.stdin is not None
+        subprocess.run(["fsfreeze", "--freeze", root], check=True)
+        yield watch.stdin.close
+        assert watch.wait() == 0, "nothing else ran until the pool was thawed by itself"
+
+
+async def test_nothing_else_waits_while_the_kernel_destroys_a_dataset(world: World) -> None:
+    await world.storage.create_volume("vol", options={})
+    with frozen(world.root) as thaw:
+        removing = asyncio.create_task(world.storage.remove_volume("vol"))
+        await asyncio.sleep(0.1)
+        thaw()
+        await removing
 
 
 async def test_a_limit_holds_after_a_rollback(world: World) -> None:

@@ -13,6 +13,8 @@ import os
 import struct
 from typing import Final, NamedTuple
 
+from zonehost.linux import libc
+
 _MAGIC: Final = 0x94
 _PATH_NAME: Final = 4088
 _SUBVOLUME_NAME: Final = 4040
@@ -128,13 +130,13 @@ def snapshot(source: int, parent: int, name: str, *, readonly: bool = False, gro
 
 def destroy_subvolume(parent: int, name: str) -> None:
     """Remove the subvolume `name` of the directory `parent`, with all in it; the space comes back a little later."""
-    fcntl.ioctl(parent, _SUBVOL_DESTROY, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, os.fsencode(name))))
+    _call(parent, _SUBVOL_DESTROY, struct.pack(f"<q{_PATH_NAME}s", 0, os.fsencode(name)))
 
 
 def destroy_by_id(descriptor: int, subvolume: int) -> None:
     """Remove a subvolume that has no others in it, wherever it is."""
     argument = struct.pack(f"<qQQ32sQ{_SUBVOLUME_NAME - 8}s", 0, 0, _DESTROY_BY_ID, b"", subvolume, b"")
-    fcntl.ioctl(descriptor, _SNAP_DESTROY_V2, bytearray(argument))
+    _call(descriptor, _SNAP_DESTROY_V2, argument)
 
 
 def subvolumes_in(descriptor: int, subvolume: int) -> list[int]:
@@ -220,7 +222,7 @@ def quota_groups(descriptor: int) -> dict[int, QuotaGroup]:
 
 def resize(descriptor: int, size: str) -> None:
     """Resize the file system's only device: bytes, or `max`."""
-    fcntl.ioctl(descriptor, _RESIZE, bytearray(struct.pack(f"<q{_PATH_NAME}s", 0, size.encode())))
+    _call(descriptor, _RESIZE, struct.pack(f"<q{_PATH_NAME}s", 0, size.encode()))
 
 
 def write_in_place(folder: int) -> None:
@@ -277,14 +279,23 @@ def _volume_v2(
     if len(encoded) >= _SUBVOLUME_NAME:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
     if not groups:
-        fcntl.ioctl(parent, number, bytearray(struct.pack(f"<qQQ32s{_SUBVOLUME_NAME}s", fd, 0, flags, b"", encoded)))
+        _call(parent, number, struct.pack(f"<qQQ32s{_SUBVOLUME_NAME}s", fd, 0, flags, b"", encoded))
         return
 
     inherit = ctypes.create_string_buffer(struct.pack(f"<QQQQ40s{len(groups)}Q", 0, len(groups), 0, 0, b"", *groups))
     size = struct.calcsize(f"<QQQQ40s{len(groups)}Q")
     union = struct.pack("<QQ16s", size, ctypes.addressof(inherit), b"")
     argument = struct.pack(f"<qQQ32s{_SUBVOLUME_NAME}s", fd, 0, flags | _QGROUP_INHERIT, union, encoded)
-    fcntl.ioctl(parent, number, bytearray(argument))
+    _call(parent, number, argument)
+
+
+def _call(descriptor: int, number: int, argument: bytes) -> None:
+    """ioctl(2) of an argument that is larger than a kilobyte, and takes its time.
+
+    For one of that size fcntl.ioctl keeps the interpreter's lock (Python 3.11): nothing else of the daemon would run
+    until the kernel has committed, or has evicted what it destroys.
+    """
+    libc.call("ioctl", descriptor, number, argument)
 
 
 def _group_call(descriptor: int, number: int, argument: bytes, done: int) -> None:
