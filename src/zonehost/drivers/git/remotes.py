@@ -68,8 +68,8 @@ class GitCommand:
         kind = "sha256" if len(head.commit) == 64 else "sha1"
         await self._run(url, access, "init", "--quiet", "--template=", f"--object-format={kind}", folder)
 
-        async def git(*words: str, seconds: float = _FETCHING) -> str:
-            return await self._run(url, access, *words, folder=folder, seconds=seconds)
+        async def git(*words: str) -> str:
+            return await self._run(url, access, *words, folder=folder)
 
         await git("config", "remote.origin.url", url.remote)
         await git("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
