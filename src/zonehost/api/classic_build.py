@@ -38,6 +38,9 @@ class Console:
 
     def voice(self, stage: int) -> ConsoleVoice:
         """See `Listener.voice`."""
+        if stage not in self._held:
+            self._held[stage] = []
+            self._order.append(stage)
         return ConsoleVoice(self, stage)
 
     def say(self, stage: int, message: dict[str, Any]) -> None:

@@ -41,6 +41,8 @@ class Build:
         self._work = work
         self._ledger = ledger
         self._stages: dict[int, asyncio.Task[StageState]] = {}
+        self._waiting: dict[int, set[int]] = {}
+        """By stages: those that they wait for, or waited."""
         self._images: dict[tuple[str, Platform, bool], asyncio.Task[Base]] = {}
 
     @asynccontextmanager
@@ -81,7 +83,7 @@ class Build:
         self._take_carried()
         listener.begin(sorted(plan.graph.needed))
         for index in sorted(plan.graph.needed):
-            self._stages[index] = asyncio.create_task(self._stage(index, listener.voice(index)))
+            self._stages[index] = asyncio.create_task(self._stage(index, listener))
         done, _ = await asyncio.wait(self._stages.values(), return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
@@ -102,21 +104,42 @@ class Build:
                 if cache.get(step.key) is None:
                     cache.put(step)
 
-    async def _stage(self, index: int, voice: Voice) -> StageState:
-        resolver = Resolver(self._build, self._plan, self._work, voice, self._state_of, self._images, self._ledger)
+    async def _stage(self, index: int, listener: Listener) -> StageState:
+        voice = listener.voice(index)
+
+        async def state_of(other: int) -> StageState:
+            return await self._state_of(other, index, listener)
+
+        resolver = Resolver(self._build, self._plan, self._work, voice, state_of, self._images, self._ledger)
         stage = self._plan.graph.stages[index]
         request = self._plan.request
         cache = not (request.no_cache or stage.name in request.uncached)
         performer = Performer(self._build, self._plan, self._work, resolver, voice, self._ledger, cache=cache)
-        parent = await self._state_of(stage.base) if isinstance(stage.base, int) else None
+        parent = await state_of(stage.base) if isinstance(stage.base, int) else None
         try:
             state = await StageBuilder(self._plan, stage, performer, voice, self._work.clock).run(parent)
             return self._labelled(state, performer, voice) if index == self._plan.graph.target else state
         finally:
             voice.finish()
 
-    async def _state_of(self, index: int) -> StageState:
+    async def _state_of(self, index: int, asking: int, listener: Listener) -> StageState:
+        """The last state of a stage, for another one. Only a trigger of a base image asks for one that is not begun."""
+        self._waiting.setdefault(asking, set()).add(index)
+        if asking in self._waited_for(index):
+            name = self._plan.graph.stages[index].name or index
+            raise InvalidParameter(f"circular dependency detected on stage: {name}")
+        if index not in self._stages:
+            self._stages[index] = asyncio.create_task(self._stage(index, listener))
         return await asyncio.shield(self._stages[index])
+
+    def _waited_for(self, index: int) -> set[int]:
+        """A stage, and all that it waits for or needs."""
+        found, left = set[int](), {index}
+        while left:
+            stage = left.pop()
+            found.add(stage)
+            left |= (self._plan.graph.stages[stage].needs | self._waiting.get(stage, set())) - found
+        return found
 
     def _labelled(self, state: StageState, performer: Performer, voice: Voice) -> StageState:
         """With the labels that were asked for beside the Dockerfile, as one more step."""

@@ -127,7 +127,7 @@ class Resolver:
     async def layers_of(self, origin: str, platform: Platform) -> tuple[str, ...]:
         """The layers of a stage or an image, by name."""
         stage = self._plan.graph.find(origin)
-        if stage is not None and stage in self._plan.graph.needed:
+        if stage is not None:
             return (await self._stage_of(stage)).layers
         if origin.isdecimal():
             raise InvalidParameter(f"invalid from flag value {origin}: no such stage")

@@ -66,7 +66,7 @@ class Listener(Protocol):
     """Hears of a build."""
 
     def begin(self, stages: Sequence[int]) -> None:
-        """These stages will be built, some of them at the same time."""
+        """These stages will be built, some of them at the same time; others may turn out to be needed."""
 
     def voice(self, stage: int) -> Voice:
         """What hears of one stage."""
