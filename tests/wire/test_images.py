@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.fakes.host import CREATED
 from tests.wire.peer import Peer
 
@@ -59,6 +61,12 @@ async def test_an_archive_is_imported(peer: Peer) -> None:
     assert answer.body.startswith(b'{"status":"sha256:')
     found = (await peer.ask("GET", "/images/made:1/json")).body
     assert (found["Comment"], found["Config"]["Cmd"]) == ("why", ["/bin/sh", "-c", "echo"])
+    events = (await peer.send("GET", "/events?since=1&until=1700000001", b"")).body
+    told = [json.loads(line) for line in events.splitlines()]
+    assert [(event["Action"], event["Actor"]["Attributes"]["name"]) for event in told if event["Type"] == "image"] == [
+        ("tag", "made:1"),
+        ("import", found["Id"]),
+    ]
     refused = await peer.send("POST", "/images/create?fromSrc=-", b"bad")
     assert (refused.status, refused.body) == (400, b'{"message":"not an archive"}\n')
 

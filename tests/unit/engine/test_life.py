@@ -161,7 +161,7 @@ async def test_restart_keeps_a_container_that_removes_itself(world: World) -> No
     container = await run(world, "sleep", auto_remove=True)
     await restart(world.host, container)
     assert record_of(world, container).state.status is Status.RUNNING
-    assert actions(world)[-2:] == ["start", "restart"]
+    assert actions(world)[-5:] == ["kill", "die", "stop", "start", "restart"]
 
 
 async def test_pause_and_unpause(world: World) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.fakes.host import World
-from tests.unit.engine.steps import make, quiet, record_of, run
+from tests.unit.engine.steps import actions, make, quiet, record_of, run
 from zonehost.domain.config import Config
 from zonehost.domain.filters import Filters
 from zonehost.domain.host_config import HostConfig, PortBinding, RestartPolicy
@@ -160,6 +160,7 @@ async def test_an_image_of_a_container_stands_on_its_layers(world: World) -> Non
 async def test_what_others_stand_on_stays(world: World) -> None:
     container = await make(world, "sleep")
     await commit(world.host, CommitRequest(container=container.id, repository="child"))
+    assert actions(world, "image")[-2:] == ["create", "tag"]
     await remove(world.host, container.id)
     with pytest.raises(Conflict, match="image has dependent child images"):
         await remove_image(world.host, world.host.images.find("tool").id, force=True, prune=True)

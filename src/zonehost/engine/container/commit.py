@@ -20,7 +20,7 @@ from zonehost.engine.image.names import new_name
 from zonehost.engine.image.platform import host_platform
 from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.state.zone import Zone
-from zonehost.engine.telling import tell_container
+from zonehost.engine.telling import tell_container, tell_image
 from zonehost.errors import Conflict, SystemFailure
 
 
@@ -57,13 +57,16 @@ async def commit(host: Host, request: CommitRequest) -> str:
         layers = (*_layers_below(host, zone.record), layer)
         names = (name,) if name is not None else ()
         image = await take_in(host, write_image_config(document), layers, names, parent=zone.record.image)
+    tell_image(host, "create", image)
+    if name is not None:
+        tell_image(host, "tag", image, name.familiar)
     tell_container(
         host,
         zone.record,
         "commit",
         comment=request.comment,
         imageID=image.id,
-        imageRef=name.canonical if name is not None else "",
+        imageRef=name.familiar if name is not None else "",
     )
     return image.id
 

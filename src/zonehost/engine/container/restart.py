@@ -22,6 +22,7 @@ async def restart(host: Host, ref: str, *, signal: str = "", timeout: int | None
     try:
         if zone.active:
             await halt(host, zone, number=number, timeout=timeout)
+            tell_container(host, zone.record, "stop")
         async with zone.lock:
             if not zone.record.state.running:  # else another client was faster
                 check_startable(zone)

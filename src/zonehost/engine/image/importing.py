@@ -56,5 +56,7 @@ async def import_image(host: Host, request: ImportRequest) -> str:
             history=(HistoryStep(created=created, comment=request.message),),
         )
         image = await take_in(host, write_image_config(config), [layer], [name] if name else [])
-    tell_image(host, "import", image, name.familiar if name else "")
+    if name is not None:
+        tell_image(host, "tag", image, name.familiar)
+    tell_image(host, "import", image)
     return image.id
