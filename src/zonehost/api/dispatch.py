@@ -98,4 +98,5 @@ def _report_orphan(task: asyncio.Task[Any]) -> None:
 
 
 def _unforeseen(error: BaseException) -> BaseException | None:
-    return None if isinstance(error, ZonehostError) else error
+    """What is worth a traceback: no error of ours, and not that the client, being gone, sends no more of its body."""
+    return None if isinstance(error, (ZonehostError, ConnectionError)) else error

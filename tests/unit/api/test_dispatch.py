@@ -38,6 +38,7 @@ class Site:
                 Route("PUT", "/things", self.take),
                 Route("POST", "/watch", self.wait),
                 Route("POST", "/verb", self.wait, verb=True),
+                Route("POST", "/upload", self.upload, verb=True),
                 Route("GET", "/half", self.break_off),
                 Route("GET", "/bug", self.fall),
             )
@@ -56,6 +57,15 @@ class Site:
     async def take(self, call: Call) -> web.StreamResponse:
         body = await read_json(call.request, VolumeCreate, seconds=0.3)
         return answers.document(body.name if body else None)
+
+    async def upload(self, call: Call) -> web.StreamResponse:
+        self.begun.set()
+        try:
+            async for _ in call.upload():
+                pass
+        finally:
+            self.ended.set_result("left")
+        return answers.empty()
 
     async def wait(self, call: Call) -> web.StreamResponse:
         self.begun.set()
@@ -266,6 +276,17 @@ async def test_a_verb_that_has_begun_is_finished_without_its_client(client: Clie
         assert await site.ended == "done"
 
 
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_one_line_of_the_log(
+    client: Client, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    await go_away(client, site, "/upload", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n")
+    async with asyncio.timeout(5):
+        await site.ended
+        await site.dispatcher.drain(5)
+    await asyncio.sleep(0)
+    assert [record.exc_info for record in caplog.records] == [None]
+
+
 async def test_draining_ends_watchers_and_waits_for_verbs(client: Client, site: Site) -> None:
     await go_away(client, site, "/verb")
     draining = asyncio.create_task(site.dispatcher.drain(5))
@@ -276,9 +297,9 @@ async def test_draining_ends_watchers_and_waits_for_verbs(client: Client, site: 
     assert site.ended.result() == "done"
 
 
-async def go_away(client: Client, site: Site, path: str) -> None:
+async def go_away(client: Client, site: Site, path: str, *headers: str, body: bytes = b"") -> None:
     """Ask, and leave once the handler has begun."""
     _, writer = await asyncio.open_unix_connection(client._path)
-    writer.write(f"POST {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+    writer.write("\r\n".join([f"POST {path} HTTP/1.1", "Host: d", *headers, "", ""]).encode() + body)
     await site.begun.wait()
     writer.close()
