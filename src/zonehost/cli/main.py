@@ -41,15 +41,21 @@ class Command(Protocol):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the subcommand that `arguments` (default: the process's own) names; its exit status."""
+    """Run the subcommand that `arguments` (default: the process's own) names; its exit status.
+
+    Without any word, say which there are.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="zonehost", description="A Docker host whose containers are zones.")
     parser.add_argument("--version", action="version", version=f"zonehost {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
-        subparser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        subparser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name in words[:1]:
             _command(name).add_arguments(subparser)
+    if not words:
+        parser.print_help()
+        return 0
     options = parser.parse_args(words)
     try:
         return _command(options.command).run(options)

@@ -93,11 +93,14 @@ def configure(options: Mapping[str, Any], file: Path | None = None) -> Configura
         InvalidParameter: a file that cannot be read, an unknown name, a value that cannot be; names file and field.
     """
     read = _read(file or FILE, must_exist=file is not None)
+    where = str(file or FILE) if read else "configuration"
+    for name in read.keys() - {field.encode_name for field in msgspec.structs.fields(Configuration)}:
+        raise InvalidParameter(f'{where}: there is no option "{name}"')
     given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
     try:
         configuration = msgspec.convert({**read, **given}, Configuration)
     except msgspec.ValidationError as error:
-        raise InvalidParameter(f"configuration: {error}") from error
+        raise InvalidParameter(f"{where}: {error}") from error
     _check(configuration)
     return configuration
 
