@@ -70,21 +70,21 @@ def test_nothing_outlives_a_zone_that_traces_its_own(own: Daemon, figure: Figure
 
 @pytest.mark.parametrize("first", ["its own end", "a kill of the daemon"])
 def test_nothing_outlives_a_zone_that_somebody_moved_out_of_its_groups(own: Daemon, first: str, figure: Figure) -> None:
-    before = holdings(own.instance)
     own.docker("run", "-d", "--name", "runs", "busybox", "sh", "-c", "sleep 3600 & sleep 3600 & wait")
     zone = own.docker("inspect", "-f", "{{.Id}}", "runs")
-    groups = [Path(root, "zonehost", own.instance.name, zone, "zone", "cgroup.procs") for root in discover().roots]
-    moved = [int(pid) for pid in groups[-1].read_text().split()]
-    for root, group in zip(discover().roots, groups, strict=True):
-        if group.exists():
-            for pid in moved:
-                Path(root, "cgroup.procs").write_text(str(pid))
+    group = Path(discover().unified, "zonehost", own.instance.name, zone, "zone", "cgroup.procs")
+    moved = group.read_text().split()
+    for root in discover().roots:
+        for pid in moved:
+            Path(root, "cgroup.procs").write_text(pid)
+    assert group.read_text() == ""
     if first == "a kill of the daemon":
         own.kill()
         own.start()
     own.docker("rm", "-f", "runs")
-    assert not [pid for pid in moved if Path("/proc", str(pid), "exe").exists()]
-    assert holdings(own.instance) == before
+    assert moved
+    assert not [pid for pid in moved if Path("/proc", pid, "exe").exists()]
+    assert own.doctor() == []
     figure("ways out tried", 1, fold="sum")
 
 
