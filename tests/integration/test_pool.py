@@ -61,6 +61,15 @@ def test_a_quota_bounds_root_log_and_anonymous_volumes_together(daemon: Daemon) 
     assert write(daemon, "zb", "/two", 30) == 30
 
 
+def test_a_container_that_is_full_can_be_started_and_tidied_up(daemon: Daemon) -> None:
+    daemon.docker("run", "-d", "--name", "za", "--storage-opt", "size=20M", "busybox", "sleep", "600")
+    assert write(daemon, "za", "/one", 30) < 20
+    daemon.docker("restart", "-t", "0", "za")
+    assert daemon.run("exec", "za", "touch", "/two").status != 0
+    daemon.docker("exec", "za", "rm", "/one")
+    assert write(daemon, "za", "/two", 10) == 10
+
+
 def test_a_quota_changes_while_the_zone_runs(daemon: Daemon) -> None:
     daemon.docker("run", "-d", "--name", "za", "--storage-opt", "size=10M", "busybox", "sleep", "600")
     assert write(daemon, "za", "/one", 30) < 10

@@ -28,6 +28,7 @@ from zonehost.engine.container.endpoints import (
 from zonehost.engine.container.etc import etc_contents
 from zonehost.engine.container.health import checked, watch_health
 from zonehost.engine.container.log_watch import forward_log, watch_log
+from zonehost.engine.container.start_room import room_for_a_start
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_network, tell_volume
@@ -66,8 +67,6 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
         blueprint = draw(host, record, lent=zone.lent)
         undo.push_async_callback(host.logs.forget, zone.id)
         undo.push_async_callback(host.runtime.remove, zone.id)
-        await together(host.keep(zone, record), host.storage.write_etc(zone.id, etc_contents(host, record)))
-        failpoint("start.recorded")
 
         async def plumb(namespace: int) -> None:
             linked = await host.networking.attach(namespace, plugs_of(host, record))
@@ -75,7 +74,10 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
             failpoint("start.plugged")
 
         private = namespaces_of(record).net == "private"
-        born = await host.runtime.create(blueprint, plumb if private else None)
+        async with room_for_a_start(host, record):
+            await together(host.keep(zone, record), host.storage.write_etc(zone.id, etc_contents(host, record)))
+            failpoint("start.recorded")
+            born = await host.runtime.create(blueprint, plumb if private else None)
         failpoint("start.born")
         await connect_waiting(host, zone)
         await forward_log(host, record, born.pid)

@@ -17,6 +17,7 @@ from zonehost.engine.container.exits import settle_exit
 from zonehost.engine.container.health import checked, watch_health
 from zonehost.engine.container.log_watch import forward_log, watch_log
 from zonehost.engine.container.remove import finish_removal
+from zonehost.engine.container.start_room import set_limit
 from zonehost.engine.host import Host
 from zonehost.engine.recovery.report import Recovered
 from zonehost.engine.state.zone import Zone
@@ -114,6 +115,8 @@ async def _end(host: Host, zone: Zone, survey: Survey, report: Recovered) -> Non
     """The zone ended while nobody watched, or was never begun."""
     record = zone.record
     ended = next((exit_ for exit_ in survey.ended if exit_.zone == zone.id), None)
+    if record.state.starting:
+        await set_limit(host, record)
     if record.state.starting and ended is None:
         log.info("the start of container %s is undone", record.short)
         await dismantle(host, record)
