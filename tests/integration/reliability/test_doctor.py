@@ -164,9 +164,9 @@ def test_it_works_while_the_daemon_is_down(own: Daemon, undo: ExitStack) -> None
 def test_a_killed_keeper_is_found_while_the_daemon_is_down_and_settled_when_it_comes(
     own: Daemon, undo: ExitStack
 ) -> None:
-    keeper_of = Path(discover().unified, "zonehost", own.instance.name, container(own), "keeper", "cgroup.procs")
+    (keeper,) = json.loads(own.zonehost("zone", "show", "web", "--json"))["keeper"]
     own.kill()
-    os.kill(int(keeper_of.read_text()), signal.SIGKILL)
+    os.kill(keeper["pid"], signal.SIGKILL)
     status, found = doctor(own)
     assert status == 1
     assert ("loss", "keeper") in found
