@@ -8,6 +8,9 @@ import pytest
 
 from tests.integration.rig import Daemon
 
+pytestmark = pytest.mark.xdist_group("small-pools")
+"""The daemons of two test processes would take the same subnets from each other."""
+
 
 @pytest.fixture
 def small(new_daemon: Callable[..., Daemon]) -> Daemon:
