@@ -26,6 +26,6 @@ async def room_for_a_start(host: Host, record: Container) -> AsyncIterator[None]
 
 
 async def set_limit(host: Host, record: Container) -> None:
-    """Have the limit hold again, also where a daemon died in that moment."""
+    """Have the limit hold that the record names, also where a daemon died in that moment."""
     if quota := storage_quota(record.host_config):
         await host.storage.limit_zone(record.id, quota)

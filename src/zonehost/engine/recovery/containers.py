@@ -65,11 +65,18 @@ async def settle(host: Host, zone: Zone, survey: Survey, report: Recovered) -> N
         elif record.phase is Phase.REMOVING:
             await _finish_removing(host, zone)
             report.finished += 1
-        elif any(running.zone == zone.id for running in survey.running) and record.state.running:
-            await _go_on(host, zone)
-        elif record.state.running or record.state.starting:
-            await _end(host, zone, survey, report)
+        else:
+            await _settle_whole(host, zone, survey, report)
+            await set_limit(host, record)
     failpoint("recovery.settled")
+
+
+async def _settle_whole(host: Host, zone: Zone, survey: Survey, report: Recovered) -> None:
+    state = zone.record.state
+    if state.running and any(running.zone == zone.id for running in survey.running):
+        await _go_on(host, zone)
+    elif state.running or state.starting:
+        await _end(host, zone, survey, report)
 
 
 async def _finish_making(host: Host, zone: Zone, report: Recovered) -> None:
@@ -115,8 +122,6 @@ async def _end(host: Host, zone: Zone, survey: Survey, report: Recovered) -> Non
     """The zone ended while nobody watched, or was never begun."""
     record = zone.record
     ended = next((exit_ for exit_ in survey.ended if exit_.zone == zone.id), None)
-    if record.state.starting:
-        await set_limit(host, record)
     if record.state.starting and ended is None:
         log.info("the start of container %s is undone", record.short)
         await dismantle(host, record)
