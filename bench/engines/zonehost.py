@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from bench.engines.engine import PROC, SECONDS, Engine
@@ -81,7 +82,14 @@ class Zonehost(Engine):
         return Endpoint(f"unix://{self.endpoint}").call(method, path, body)
 
     def pool_used(self) -> int:
-        """Bytes of the pool that are in use, once all that was written is there."""
+        """Bytes of the pool that are in use, once what was written is there and what was removed is gone."""
+        before = -1
+        while (used := self._pool_used_now()) != before:
+            before = used
+            sleep(1)
+        return used
+
+    def _pool_used_now(self) -> int:
         os.sync()
         self.zonehost("pool", "trim")
         used: int = self.call("GET", "/zonehost/v1/pool")["Used"]

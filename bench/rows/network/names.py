@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench import outside
 from bench.engines.engine import Engine
@@ -29,6 +30,8 @@ def _scene(engine: Engine) -> Iterator[None]:
 def _measure(engine: Engine) -> dict[str, float]:
     lines = engine.run("exec", "asking", "cat", "/etc/resolv.conf").splitlines()
     server = next(line.split()[1] for line in lines if line.startswith("nameserver"))
+    if f"nameserver {server}" in Path("/etc/resolv.conf").read_text().splitlines():
+        return {}  # the host's: this engine knows no names of its own
     netns = outside.inside(engine, "asking")
     rate, slowest = outside.measure(netns, "asking", server, "known", str(AT_A_TIME), str(SECONDS))
     return {RATE.title: rate, SLOWEST.title: slowest}
