@@ -6,6 +6,7 @@ The points are read from the sources, so that none is forgotten.
 from __future__ import annotations
 
 import re
+from itertools import cycle
 from pathlib import Path
 
 SOURCES = Path(__file__).parents[3] / "src" / "zonehost"
@@ -37,11 +38,14 @@ WORK: dict[str, tuple[tuple[str, ...], ...]] = {
     "connect": (("network", "connect", "net", "up"),),
     "disconnect": (("network", "connect", "net", "up"), ("network", "disconnect", "net", "up")),
     "volume": (("volume", "create", "other"), ("volume", "rm", "other")),
-    "base": (("volume", "create", "-o", "from-image=busybox:/bin", "other"),),
+    "base": (("volume", "create", "-o", "from-image=busybox:{folder}", "other"),),
     "recovery": (),
 }
 """By the first word of a point's name, what comes by it. `{tree}` is an archive of files, `{image}` one of an image,
-`{context}` a folder with a Dockerfile."""
+`{context}` a folder with a Dockerfile, `{folder}` one that busybox has."""
+
+_FOLDERS = cycle(("/bin", "/etc"))
+"""What an image has in a folder is laid out once for all volumes: the next who comes by that takes another folder."""
 
 ELSEWHERE = frozenset({"pull", "push", "snapshot", "rollback", "clone", "receive"})
 """Kinds of points that other tests here come by."""
@@ -66,7 +70,11 @@ def kind(point: str) -> str:
 def commands(point: str, archives: Path) -> list[list[str]]:
     """The words of `docker` that come by the point; `archives` holds `tree.tar`, `image.tar` and `context`."""
     places = {"{tree}": "tree.tar", "{image}": "image.tar", "{context}": "context"}
-    return [[str(archives / places[word]) if word in places else word for word in words] for words in WORK[kind(point)]]
+    folder = next(_FOLDERS)
+    return [
+        [str(archives / places[word]) if word in places else word.replace("{folder}", folder) for word in words]
+        for words in WORK[kind(point)]
+    ]
 
 
 def _named() -> set[str]:
