@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -58,22 +57,11 @@ async def serve(configuration: Configuration) -> None:
             undo.callback(forget, address)
             undo.callback(server.close)
             log.info("listening on %s", address)
-        _settle_memory()
         log.info("zonehost %s is ready, instance %s", __version__, configuration.name)
         notify("READY=1")
         await told.wait()
         notify("STOPPING=1")
         log.info("stopping; zones go on")
-
-
-def _settle_memory() -> None:
-    """Leave what there is at the start, which stays, out of the collector's sight.
-
-    It looks for cycles once what is new is a quarter of all that it sees: of a whole daemon that is megabytes.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # which counts anew what it sees
 
 
 def _told_to_end() -> asyncio.Event:
