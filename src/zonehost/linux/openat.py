@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from pathlib import Path
 from typing import Final
 
 from zonehost.linux import libc
@@ -36,3 +37,19 @@ def open_below(directory: int, path: bytes, flags: int, resolve: int, mode: int 
             if error.errno != errno.EAGAIN:
                 raise
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def path_below(folder: str, name: bytes, flags: int) -> str:
+    """The host path that a name leads to below the folder, as in a root of its own: links lead no way out of it.
+
+    Raises OSError as `open_below`.
+    """
+    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = open_below(root, name, flags, IN_ROOT)
+    finally:
+        os.close(root)
+    try:
+        return str(Path(f"/proc/self/fd/{found}").readlink())
+    finally:
+        os.close(found)

@@ -20,7 +20,7 @@ from zonehost.drivers.builds.stubs import clear
 from zonehost.errors import InvalidParameter
 from zonehost.linux import jobs
 from zonehost.linux.forkserver import ForkServer
-from zonehost.linux.openat import IN_ROOT, open_below
+from zonehost.linux.openat import path_below
 from zonehost.ports.build_files import Fetched, Placement, Selection
 from zonehost.tar.reader import Bounds
 
@@ -118,17 +118,10 @@ class BuildFolder:
         async with self._unpacking:
             if not folder.exists():
                 await self._run("unpack", self._work(build, names=(_CONTEXT,), selection=Selection(ignore=ignore)))
-        root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            found = open_below(root, os.fsencode(path), os.O_PATH, IN_ROOT)
+            return path_below(str(folder), os.fsencode(path), os.O_PATH)
         except OSError as error:
             raise InvalidParameter(f"{path} is not in the build context: {error.strerror}") from error
-        finally:
-            os.close(root)
-        try:
-            return str(Path(f"/proc/self/fd/{found}").readlink())
-        finally:
-            os.close(found)
 
     async def lay_out(self, build: str, archive: AsyncIterator[bytes]) -> str:
         """See `BuildFiles.lay_out`."""

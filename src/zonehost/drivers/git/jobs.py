@@ -14,7 +14,7 @@ import msgspec
 from zonehost.errors import InvalidParameter, Unsupported
 from zonehost.linux import libc, namespaces
 from zonehost.linux.answering import answering
-from zonehost.linux.openat import IN_ROOT, open_below
+from zonehost.linux.openat import path_below
 
 GIT_DIR: Final = ".git"
 _TOLD: Final = 4000
@@ -104,14 +104,7 @@ def _forget_origin(git: Path) -> None:
 
 def _below(folder: str, subdir: str) -> str:
     """The directory that a path leads to, links in the tree followed, none out of it."""
-    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        found = open_below(root, os.fsencode(subdir.strip("/")), os.O_PATH | os.O_DIRECTORY, IN_ROOT)
+        return path_below(folder, os.fsencode(subdir.strip("/")), os.O_PATH | os.O_DIRECTORY)
     except OSError as error:
         raise InvalidParameter(f"the repository has no directory {subdir}: {error.strerror}") from error
-    finally:
-        os.close(root)
-    try:
-        return str(Path(f"/proc/self/fd/{found}").readlink())
-    finally:
-        os.close(found)
