@@ -24,6 +24,7 @@ from zonehost.domain.etc_files import RESOLVER
 from zonehost.drivers.network.resolver.views import Zone
 from zonehost.errors import SystemFailure
 from zonehost.linux import pidfd
+from zonehost.linux.dialling import dial
 from zonehost.linux.netlink import Channel, entered
 from zonehost.linux.netlink_redirect import Redirect, install
 from zonehost.linux.netlink_sets import NETFILTER
@@ -124,24 +125,14 @@ class Resolver:
     def _connect(self, *, start: bool) -> socket.socket:
         if self._connection is None:
             try:
-                self._connection = self._dial()
+                self._connection = dial(str(self._path), _SECONDS)
             except (FileNotFoundError, ConnectionRefusedError) as error:
                 if not start:
                     raise Lost from error
                 self._spawn()
-                self._connection = self._dial()
-            self._lifeline = self._dial()
+                self._connection = dial(str(self._path), _SECONDS)
+            self._lifeline = dial(str(self._path), _SECONDS)
         return self._connection
-
-    def _dial(self) -> socket.socket:
-        dialled = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-        dialled.settimeout(_SECONDS)
-        try:
-            dialled.connect(str(self._path))
-        except OSError:
-            dialled.close()
-            raise
-        return dialled
 
     def _spawn(self) -> None:
         self._path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from zonehost.drivers.statfs.process import command
 from zonehost.drivers.statfs.server import ORDER, STAYS
 from zonehost.errors import SystemFailure
 from zonehost.linux import ancillary
+from zonehost.linux.dialling import dial
 
 _SECONDS: Final = 10.0
 _APART: Final = 1.0
@@ -77,7 +78,9 @@ class Supervisor:
             self._repair.cancel()
         if self._connection is None:
             with suppress(OSError):  # there is none
-                self._connection = self._dial()  # of an earlier daemon; it may have nothing to do any more
+                self._connection = dial(
+                    str(self._path), _SECONDS
+                )  # of an earlier daemon; it may have nothing to do any more
         else:
             asyncio.get_running_loop().remove_reader(self._connection)
         if self._connection is not None:
@@ -117,19 +120,9 @@ class Supervisor:
 
     def _reach(self) -> socket.socket:
         try:
-            return self._dial()
+            return dial(str(self._path), _SECONDS)
         except (FileNotFoundError, ConnectionRefusedError):
             return self._spawn()
-
-    def _dial(self) -> socket.socket:
-        dialled = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-        dialled.settimeout(_SECONDS)
-        try:
-            dialled.connect(str(self._path))
-        except OSError:
-            dialled.close()
-            raise
-        return dialled
 
     def _spawn(self) -> socket.socket:
         self._bury()
@@ -138,7 +131,7 @@ class Supervisor:
             control.bind(str(self._path))
             self._path.chmod(0o600)
             control.listen()
-            connection = self._dial()
+            connection = dial(str(self._path), _SECONDS)
             with self._path.with_suffix(".log").open("ab") as output:
                 self._process = subprocess.Popen(
                     command(str(self._path), control.fileno(), self._pool),
