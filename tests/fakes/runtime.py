@@ -121,6 +121,8 @@ async def _sleep(process: Process) -> int:
     return 0
 
 
+USERS = frozenset({"root", "nobody"})
+
 PROGRAMS: dict[str, Callable[[Process], Awaitable[int]]] = {
     "echo": _echo,
     "cat": _cat,
@@ -208,6 +210,11 @@ class TaskRuntime:
 
     async def resize(self, zone: str, rows: int, columns: int) -> None:
         self._running(zone).process.size = (rows, columns)
+
+    async def check_user(self, zone: str, user: str) -> None:
+        self._running(zone)
+        if not user.isdigit() and user not in USERS:
+            raise InvalidParameter(f"unable to find user {user}: no matching entries in passwd file")
 
     async def exec(self, plan: ExecPlan) -> TaskExec:
         process = Process(_runnable(plan.process), self._clock)

@@ -7,6 +7,7 @@ The rules are those of opencontainers/runc's libcontainer/user, which Docker use
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -51,6 +52,11 @@ def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:
     return Account(uid=uid, gid=gid, groups=tuple(dict.fromkeys([gid, *others])), home=home)
 
 
+def is_number(user: str) -> bool:
+    """Whether `user[:group]` is made of numbers that every zone has: nothing needs to be looked up to know that."""
+    return re.fullmatch(r"[0-9]{1,4}(:[0-9]{1,4})?", user) is not None
+
+
 def _user(known: Sequence[list[str]], name: str) -> list[str] | None:
     """The entry of a name, or of a number; without either, that of root."""
     wanted = name or "0"
@@ -68,9 +74,9 @@ def _group(listed: Sequence[list[str]], group: str) -> int:
 
 
 def _number(text: str, otherwise: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise InvalidParameter(otherwise)
-    if int(text) > _HIGHEST:
+    if not 0 <= int(text) <= _HIGHEST:
         raise InvalidParameter(f"uids and gids must be in range 0-{_HIGHEST}")
     return int(text)
 

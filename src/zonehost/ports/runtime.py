@@ -125,6 +125,13 @@ class Runtime(Protocol):
     async def resize(self, zone: str, rows: int, columns: int) -> None:
         """Set the size of the zone's terminal."""
 
+    async def check_user(self, zone: str, user: str) -> None:
+        """Look whether `user[:group]`, in names or numbers, is somebody in a running zone.
+
+        Raises:
+            InvalidParameter: there is no such user or group, in Docker's words. Conflict: the zone is not running.
+        """
+
     async def exec(self, plan: ExecPlan) -> RunningExec:
         """Start a further process in a running zone.
 

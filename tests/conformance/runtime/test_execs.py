@@ -40,6 +40,26 @@ async def test_another_user_has_none_but_may_get_them_from_a_file(rig: Rig) -> N
     assert found == [0, 0, 0, _DEFAULT_BITS, 0]
 
 
+@pytest.mark.parametrize("user", ["", "0", "1234:5678", "root", "0:root", "65535"])
+async def test_a_user_of_the_zone_is_known(rig: Rig, user: str) -> None:
+    zone = await rig.start("sleep", "100")
+    await rig.runtime.check_user(zone, user)
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ("nosuch", "unable to find user nosuch"),
+        ("0:nosuch", "unable to find group nosuch"),
+        ("65536", "uids and gids must be below 65536"),
+    ],
+)
+async def test_a_user_that_the_zone_does_not_have_is_refused(rig: Rig, user: str, why: str) -> None:
+    zone = await rig.start("sleep", "100")
+    with pytest.raises(InvalidParameter, match=why):
+        await rig.runtime.check_user(zone, user)
+
+
 @pytest.mark.parametrize("forgone", [False, True])
 async def test_it_is_under_the_zones_filter(rig: Rig, forgone: bool) -> None:
     zone = await rig.start("sleep", "100", seccomp={})

@@ -57,6 +57,7 @@ def test_a_user_is_found_as_docker_finds_it(root: int, user: str, groups: tuple[
         ("ann:nobody", (), "unable to find group nobody: no matching entries in group file"),
         ("ann", ("nobody",), "unable to find group nobody: no matching entries in group file"),
         ("4294967296", (), "uids and gids must be in range 0-2147483647"),
+        ("-5", (), "uids and gids must be in range 0-2147483647"),
     ],
 )
 def test_an_unknown_user_or_group_is_refused(root: int, user: str, groups: tuple[str, ...], message: str) -> None:

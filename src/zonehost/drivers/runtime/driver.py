@@ -41,6 +41,7 @@ PRELOAD: Final = (
     "zonehost.drivers.runtime.birth",
     "zonehost.drivers.runtime.exec_job",
     "zonehost.drivers.runtime.top_job",
+    "zonehost.drivers.runtime.user_job",
 )
 """What the fork server should have warm."""
 MACHINE: Final = "/run/zonehost"
@@ -121,6 +122,11 @@ class ZoneRuntime:
         if living.size != (rows, columns):  # conmon signals SIGWINCH even where nothing changes
             conmon.resize(living.folder, rows, columns)
             living.size = (rows, columns)
+
+    async def check_user(self, zone: str, user: str) -> None:
+        """As in the port."""
+        with _kernel_errors("look for a user of the zone"):
+            await self._executions.check_user(self._living(zone), user)
 
     async def exec(self, plan: ExecPlan) -> Execution:
         """As in the port."""

@@ -29,9 +29,9 @@ from zonehost.drivers.runtime.programs import run_program
 from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.spec_process import environment, within_bounds
 from zonehost.drivers.runtime.spec_rlimits import impose
+from zonehost.drivers.runtime.user_job import account_in
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import accounts, cgroup_tree, credentials, idmap, namespaces, terminal
-from zonehost.linux.accounts import Account
+from zonehost.linux import cgroup_tree, credentials, namespaces, terminal
 
 _SHARED: Final = namespaces.NEWNS | namespaces.NEWNET | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWCGROUP
 
@@ -77,7 +77,7 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
 
 def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]) -> NoReturn:
     process = task.plan.process
-    account = _account(task)
+    account = account_in(task.pid, task.first_id, process.user, process.groups)
     wanted = process.capabilities if task.first_id else within_bounds(process.capabilities)
     capabilities = {ALL_CAPABILITIES.index(name) for name in wanted}
     with open(task.config, "rb") as file:
@@ -113,18 +113,6 @@ def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]
             credentials.load_filter(program)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     run_program(process.args, environment(process.env, account))
-
-
-def _account(task: Task) -> Account:
-    process = task.plan.process
-    root = os.open(f"/proc/{task.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        account = accounts.find(root, process.user, process.groups)
-    finally:
-        os.close(root)
-    if task.first_id and max(account.uid, *account.groups) >= idmap.COUNT:
-        raise InvalidParameter(f"uids and gids must be below {idmap.COUNT} in a user namespace of its own")
-    return account
 
 
 def _take_terminal(daemon: socket.socket, size: tuple[int, int] | None, owner: int) -> None:

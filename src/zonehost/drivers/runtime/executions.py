@@ -15,13 +15,15 @@ from zonehost.drivers.runtime.exec_streams import PipeStreams, TerminalStreams
 from zonehost.drivers.runtime.jobs import failure, hear
 from zonehost.drivers.runtime.listeners import given, new_key
 from zonehost.drivers.runtime.living import Zone
+from zonehost.drivers.runtime.user_job import Question
 from zonehost.errors import Conflict, SystemFailure
-from zonehost.linux import pidfd
+from zonehost.linux import accounts, pidfd
 from zonehost.linux.forkserver import Child, ForkServer
 from zonehost.ports.statfs import StatfsSupervisor
 from zonehost.ports.streams import Streams
 
 _JOB: Final = "zonehost.drivers.runtime.exec_job:run"
+_USER_JOB: Final = "zonehost.drivers.runtime.user_job:run"
 _ALIVE: Final = 0
 """The signal that only asks whether there is a process (kill(2))."""
 
@@ -71,6 +73,23 @@ class Executions:
         except BaseException:
             ends.abandon()
             raise
+
+    async def check_user(self, zone: Zone, user: str) -> None:
+        """As `Runtime.check_user`."""
+        if accounts.is_number(user):
+            return
+        question = Question(pid=zone.pid, first_id=zone.record.first_id, user=user)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            ours.setblocking(False)
+            with theirs:
+                child = await self._forks.fork(_USER_JOB, question, [theirs.fileno()])
+            try:
+                said, _ = await hear(ours)
+            finally:
+                child.kill()
+        if said is not None:
+            raise failure(said, ())
 
     async def _hear_out(self, report: socket.socket, child: Child, ends: Ends, args: Sequence[str]) -> None:
         """What the job says until it runs its program."""

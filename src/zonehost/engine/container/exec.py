@@ -25,8 +25,8 @@ async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
     """Note a further process that shall run in a container; its id.
 
     Raises:
-        NotFound: there is no such container. Conflict: it does not run. InvalidParameter: there is no command, or a
-        variable or folder is badly written.
+        NotFound: there is no such container. Conflict: it does not run. InvalidParameter: there is no command, no such
+        user, or a variable or folder is badly written.
     """
     zone = host.containers.find(ref)
     check_not_paused(zone)
@@ -37,9 +37,11 @@ async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
     for variable in request.env:
         if not variable or variable.startswith("="):
             raise InvalidParameter(f"invalid environment variable: {variable}")
+    if request.user:
+        await host.runtime.check_user(zone.id, request.user)
     entry = Exec(id=new_id(), zone=zone.id, request=request)
     host.execs.add(entry)
-    tell_container(host, zone.record, f"exec_create: {' '.join(request.cmd)}", execID=entry.id)
+    tell_container(host, zone.record, f"exec_create: {_told(request)}", execID=entry.id)
     return entry.id
 
 
@@ -73,7 +75,7 @@ async def start_exec(
         entry.state, entry.pid = "running", entry.process.pid
         entry.tried.set()
         host.execs.began(entry)
-    tell_container(host, zone.record, f"exec_start: {' '.join(entry.request.cmd)}", execID=entry.id)
+    tell_container(host, zone.record, f"exec_start: {_told(entry.request)}", execID=entry.id)
     ended = host.spawn(_see_off(host, entry, entry.process), f"exec {entry.id[:12]}")
     if detach:
         host.spawn(_drain(entry.process), f"output of exec {entry.id[:12]}")
@@ -106,6 +108,11 @@ def inspect_exec(host: Host, exec_id: str) -> Exec:
         NotFound: there is none, or its container is gone.
     """
     return host.execs.find(exec_id)
+
+
+def _told(request: ExecRequest) -> str:
+    """The command as events tell it: Docker's has a blank behind one that has no arguments."""
+    return f"{request.cmd[0]} {' '.join(request.cmd[1:])}"
 
 
 async def _see_off(host: Host, entry: Exec, process: RunningExec) -> None:
