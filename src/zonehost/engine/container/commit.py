@@ -88,6 +88,7 @@ async def _layer(host: Host, zone: Zone, *, pause: bool) -> Layer:
             raise Conflict(f"cannot commit container {zone.id}: it is being removed")
         if pause and zone.record.state.status is Status.RUNNING:
             await host.runtime.pause(zone.id)
+            tell_container(host, zone.record, "pause")
             after.push_async_callback(_resume, host, zone)
             failpoint("commit.paused")
         return await host.layers.commit(f"{host.storage.zone_path(zone.id)}/root/upper")
@@ -97,6 +98,7 @@ async def _resume(host: Host, zone: Zone) -> None:
     """A zone that ended meanwhile needs not go on."""
     with suppress(Conflict):
         await host.runtime.resume(zone.id)
+        tell_container(host, zone.record, "unpause")
 
 
 def _document(host: Host, record: Container, config: Config, layer: Layer, request: CommitRequest) -> ImageConfig:
