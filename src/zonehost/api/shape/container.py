@@ -37,7 +37,7 @@ def inspected(found: Inspected, version: Version) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": found.exec_ids or None,
-        "HostConfig": host_config(container.host_config),
+        "HostConfig": {**host_config(container.host_config), "Links": found.links},
         "GraphDriver": {"Data": found.graph, "Name": STORAGE},
         "Mounts": [mount(point) for point in container.mounts],
         "Config": config(container.config),

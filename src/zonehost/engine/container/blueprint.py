@@ -22,6 +22,7 @@ from zonehost.domain.log_config import log_bounds
 from zonehost.domain.modes import network_name, other_container
 from zonehost.domain.security import capabilities, parse_security_options
 from zonehost.engine.container.etc import etc_paths
+from zonehost.engine.container.links import linked_variables
 from zonehost.engine.container.log_path import log_path
 from zonehost.engine.container.populate import root_of
 from zonehost.engine.host import Host
@@ -79,9 +80,10 @@ def draw(host: Host, record: Container, *, lent: tuple[str, ...] = ()) -> Bluepr
     )
 
 
-def environment(record: Container, *, tty: bool) -> tuple[str, ...]:
+def environment(host: Host, record: Container, *, tty: bool) -> tuple[str, ...]:
     """A container's own environment over what Docker puts in front of it; HOME comes from the zone's passwd."""
-    head = (DEFAULT_PATH, f"HOSTNAME={record.config.hostname}", *(("TERM=xterm",) if tty else ()))
+    terminal = ("TERM=xterm",) if tty else ()
+    head = (DEFAULT_PATH, f"HOSTNAME={record.config.hostname}", *terminal, *linked_variables(host, record))
     return overridden(head, record.config.env or ())
 
 
@@ -165,7 +167,7 @@ def _process(host: Host, record: Container, lent: tuple[str, ...], *, no_new_pri
     own_limits = {limit.name for limit in wanted.ulimits or ()}
     return Process(
         args=(record.path, *record.args),
-        env=(*environment(record, tty=config.tty), *lent),
+        env=(*environment(host, record, tty=config.tty), *lent),
         cwd=config.working_dir or "/",
         user=config.user,
         groups=wanted.group_add or (),

@@ -21,6 +21,7 @@ from zonehost.domain.volume import Volume
 from zonehost.engine.container.completion import complete_host_config
 from zonehost.engine.container.discard import discard
 from zonehost.engine.container.endpoints import asked_endpoints
+from zonehost.engine.container.links import check_links
 from zonehost.engine.container.mounts import MountPlan, check_sources, plan_mounts
 from zonehost.engine.container.populate import populate_volumes
 from zonehost.engine.container.request_check import check_request
@@ -96,6 +97,7 @@ def _enter(host: Host, request: CreateRequest) -> tuple[Zone, MountPlan]:
     else:
         config = merge_config(config, Config())
     path, args = command_line(config)
+    check_links(host, request.host_config)
     host_config = complete_host_config(host, request.host_config)
     config = msgspec.structs.replace(config, hostname=_hostname(host, config, host_config, container_id))
     plan = plan_mounts(host, config, host_config)

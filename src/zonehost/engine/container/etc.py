@@ -6,8 +6,9 @@ from zonehost.domain.container import Container
 from zonehost.domain.etc_files import hostname_file, hosts_file, resolver_file
 from zonehost.domain.host_config_check import HOST_GATEWAY, parse_extra_host
 from zonehost.domain.modes import network_name, other_container
+from zonehost.engine.container.links import linked_names
 from zonehost.engine.host import Host
-from zonehost.errors import InvalidParameter, NotFound, explained
+from zonehost.errors import InvalidParameter
 
 NAMES = ("resolv.conf", "hostname", "hosts")
 
@@ -23,7 +24,7 @@ def etc_contents(host: Host, record: Container) -> dict[str, str]:
     """What to write into the container's own files: none where it shares another's.
 
     Raises:
-        NotFound, InvalidParameter: a linked container is not there or does not run.
+        NotFound, InvalidParameter: a linked container does not run, or is elsewhere.
     """
     wanted, config = record.host_config, record.config
     if other_container(wanted.network_mode):
@@ -60,7 +61,7 @@ def _hosts(host: Host, record: Container) -> str:
     addresses = [
         address for endpoint in record.endpoints.values() for address in (endpoint.ipv4, endpoint.ipv6) if address
     ]
-    extra = [*_extra(host, record), *_links(host, record)]
+    extra = [*_extra(host, record), *linked_names(host, record)]
     return hosts_file(addresses, record.config.hostname, record.config.domainname, extra)
 
 
@@ -82,26 +83,3 @@ def host_gateway(host: Host) -> str:
     if not gateway:
         raise InvalidParameter("unable to derive the IP value for host-gateway")
     return gateway
-
-
-def _links(host: Host, record: Container) -> list[tuple[str, str]]:
-    """Names of linked containers on the default bridge, with their addresses of now.
-
-    In a user's network the resolver knows them: the endpoint has the links.
-    """
-    if _knows_names(host, record):
-        return []
-    pairs = []
-    for text in record.host_config.links or ():
-        ref, _, alias = text.partition(":")
-        alias = alias or ref
-        with explained(f"could not get container for {ref}"):
-            other = host.containers.find(ref).record
-        endpoint = other.endpoints.get("bridge")
-        if not other.state.running:
-            raise InvalidParameter(f"Cannot link to a non running container: /{other.name} AS /{record.name}/{alias}")
-        if endpoint is None or not endpoint.ipv4:
-            raise NotFound(f"Cannot link to /{other.name}, as it does not belong to the default network")
-        names = dict.fromkeys((alias, other.config.hostname, other.name))
-        pairs.append((" ".join(names), endpoint.ipv4))
-    return pairs

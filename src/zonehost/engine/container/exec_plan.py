@@ -23,7 +23,7 @@ def plan_exec(
         id=exec_id,
         process=Process(
             args=request.cmd,
-            env=overridden(environment(record, tty=request.tty), request.env),
+            env=overridden(environment(host, record, tty=request.tty), request.env),
             cwd=request.working_dir or record.config.working_dir or "/",
             user=request.user or record.config.user,
             groups=wanted.group_add or (),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zonehost.domain.container import Container
 from zonehost.engine.container.etc import etc_paths
+from zonehost.engine.container.links import shown_links
 from zonehost.engine.container.log_path import log_path
 from zonehost.engine.container.sizes import sizes_of
 from zonehost.engine.host import Host
@@ -21,6 +22,7 @@ class Inspected:
     hosts_path: str
     hostname_path: str
     resolv_conf_path: str
+    links: tuple[str, ...] | None
     graph: dict[str, str]
     size_rw: int | None = None
     size_root_fs: int | None = None
@@ -44,6 +46,7 @@ async def inspect(host: Host, ref: str, *, size: bool = False) -> Inspected:
         hosts_path=paths.get("hosts", ""),
         hostname_path=paths.get("hostname", ""),
         resolv_conf_path=paths.get("resolv.conf", ""),
+        links=shown_links(host, record),
         graph={
             "LowerDir": ":".join(host.layers.path(layer) for layer in reversed(record.layers)),
             "MergedDir": "",
