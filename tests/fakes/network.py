@@ -37,6 +37,9 @@ class MemoryNetworking:
         if network.driver != "bridge":
             raise Unsupported(f"could not find plugin {network.driver} in v1 plugin registry: plugin not found")
 
+    def options_of(self, network: Network) -> Mapping[str, str]:
+        return network.options
+
     async def choose_pools(
         self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:

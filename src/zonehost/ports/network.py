@@ -47,6 +47,9 @@ class Networking(Protocol):
             InvalidParameter: a value cannot be. Unsupported: the driver or an option, by name.
         """
 
+    def options_of(self, network: Network) -> Mapping[str, str]:
+        """The options that a network shows: what it was given, and of the default bridge what it was made with."""
+
     async def choose_pools(
         self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:

@@ -36,7 +36,7 @@ def listed(found: NetworkDetail) -> dict[str, Any]:
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
         "Containers": {},
-        "Options": network.options,
+        "Options": found.options,
         "Labels": network.labels,
     }
 

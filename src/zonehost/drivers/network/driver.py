@@ -21,7 +21,7 @@ from zonehost.drivers.network import firewall, flows, forwarding, plan, publishi
 from zonehost.drivers.network.answering import Answering
 from zonehost.drivers.network.bridge_watch import BridgeWatch
 from zonehost.drivers.network.names import Names
-from zonehost.drivers.network.options import bridge_options, macvlan_options
+from zonehost.drivers.network.options import bridge_options, default_bridge_options, macvlan_options
 from zonehost.drivers.network.parents import Parents
 from zonehost.drivers.network.removal import LinkRemoval
 from zonehost.drivers.network.reservations import Reservations
@@ -110,6 +110,12 @@ class KernelNetworking:
             raise Unsupported(
                 f"could not find network driver {network.driver}: only bridge, macvlan, host and none are"
             )
+
+    def options_of(self, network: Network) -> Mapping[str, str]:
+        """What was given, or all of the default bridge."""
+        if network.driver != "bridge" or not network.predefined:
+            return network.options
+        return default_bridge_options(plan.bridge_name(self._names, network), self._settings.publish)
 
     async def create(self, network: Network) -> None:
         """Make the bridge and its rules."""

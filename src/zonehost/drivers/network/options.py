@@ -95,6 +95,18 @@ def bridge_options(network: Network) -> BridgeOptions:
     return options
 
 
+def default_bridge_options(name: str, publish: str) -> dict[str, str]:
+    """What the network `bridge` shows, as Docker's does; `publish` is the host address of ports, empty for all."""
+    return {
+        _BRIDGE + "default_bridge": "true",
+        _BRIDGE + "enable_icc": "true",
+        _BRIDGE + "enable_ip_masquerade": "true",
+        _BRIDGE + "host_binding_ipv4": publish or "0.0.0.0",
+        _BRIDGE + "name": name,
+        _DRIVER + "mtu": "1500",
+    }
+
+
 def macvlan_options(network: Network) -> MacvlanOptions:
     """Those of a macvlan network.
 

@@ -11,9 +11,10 @@ from zonehost.engine.host import Host
 
 @dataclass(frozen=True, slots=True)
 class NetworkDetail:
-    """A network and the running containers in it: by id, the container's name and its endpoint."""
+    """A network, the options it shows, and the running containers in it: by id, their names and endpoints."""
 
     network: Network
+    options: Mapping[str, str]
     members: Mapping[str, tuple[str, Endpoint]]
 
 
@@ -35,4 +36,4 @@ def detail(host: Host, network: Network) -> NetworkDetail:
         for endpoint in record.endpoints.values()
         if endpoint.network == network.id and endpoint.id
     }
-    return NetworkDetail(network, members)
+    return NetworkDetail(network, host.networking.options_of(network), members)
