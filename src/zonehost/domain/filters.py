@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -82,15 +84,13 @@ class Filters:
         values = self.get(name)
         return not values or any(candidate in values for candidate in candidates)
 
-    def matches_part(self, name: str, text: str) -> bool:
-        """Whether a value of the filter occurs in the text, or the filter is absent."""
-        values = self.get(name)
-        return not values or any(value in text for value in values)
+    def matches_pattern(self, name: str, *texts: str) -> bool:
+        """Whether a value of the filter is one of the texts or a regular expression found in one, or it is absent.
 
-    def matches_start(self, name: str, text: str) -> bool:
-        """Whether the text begins with a value of the filter, or the filter is absent."""
+        As in Docker, a value that is no regular expression is found in nothing.
+        """
         values = self.get(name)
-        return not values or any(text.startswith(value) for value in values)
+        return not values or any(value in texts or any(_found(value, text) for text in texts) for value in values)
 
     def matches_labels(self, labels: Mapping[str, str] | None, name: str = "label") -> bool:
         """Whether all values of the filter (`key` or `key=value`) hold for the labels; `!`-filters: none may."""
@@ -98,6 +98,12 @@ class Filters:
         if any(not _holds(value, held) for value in self.get(name)):
             return False
         return not any(_holds(value, held) for value in self.get(f"{name}!"))
+
+
+def _found(pattern: str, text: str) -> bool:
+    with suppress(re.error):
+        return re.search(pattern, text) is not None
+    return False
 
 
 def _holds(value: str, labels: Mapping[str, str]) -> bool:

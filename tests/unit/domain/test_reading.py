@@ -42,7 +42,18 @@ def test_what_is_no_name_of_an_image(text: str) -> None:
 def test_both_forms_of_filters() -> None:
     cli, library = Filters.parse('{"name":{"a":true,"b":false}}'), Filters.parse('{"name":["a"]}')
     assert cli.get("name") == library.get("name") == ("a",)
-    assert cli.matches_start("name", "abc") and not cli.matches_start("name", "bcd")
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [("web", True), ("^/web1$", True), ("^web1$", True), ("^eb", False), ("w.*1", True), ("[", False)],
+)
+def test_filters_by_pattern(value: str, fits: bool) -> None:
+    assert Filters({"name": (value,)}).matches_pattern("name", "web1", "/web1") is fits
+
+
+def test_a_value_that_is_no_pattern_may_be_the_text_itself() -> None:
+    assert Filters({"name": ("a[",)}).matches_pattern("name", "a[")
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"a":1}', '"a"'])

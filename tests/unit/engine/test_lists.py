@@ -77,7 +77,7 @@ async def test_filters(three: World, filters: dict[str, str], wanted: list[str])
     assert await names(three, filters) == wanted
 
 
-@pytest.mark.parametrize("filters", [{"colour": "x"}, {"status": "x"}, {"exited": "x"}, {"health": "x"}, {"name": "("}])
+@pytest.mark.parametrize("filters", [{"colour": "x"}, {"status": "x"}, {"exited": "x"}, {"health": "x"}])
 async def test_filters_that_cannot_be(three: World, filters: dict[str, str]) -> None:
     with pytest.raises(InvalidParameter, match="invalid filter"):
         await names(three, filters)

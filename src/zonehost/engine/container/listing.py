@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -138,8 +137,8 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
         health = state.health.status if state.health is not None else "none"
         ended = state.status in (Status.EXITED, Status.DEAD)
         return (
-            filters.matches_start("id", record.id)
-            and _matches_name(filters.get("name"), record.name)
+            filters.matches_pattern("id", record.id)
+            and filters.matches_pattern("name", record.name, f"/{record.name}")
             and filters.matches_labels(record.config.labels)
             and (not codes or (ended and state.exit_code in codes))
             and filters.matches("status", (state.status,))
@@ -154,19 +153,6 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
         )
 
     return matches
-
-
-def _matches_name(wanted: tuple[str, ...], name: str) -> bool:
-    """Docker matches a name with or without its slash, as a regular expression or a part."""
-    if not wanted:
-        return True
-    for value in wanted:
-        try:
-            if re.search(value, name) or re.search(value, f"/{name}"):
-                return True
-        except re.error as error:
-            raise InvalidParameter(f"invalid filter 'name={value}'") from error
-    return False
 
 
 def _matches_volume(wanted: tuple[str, ...], record: Container) -> bool:

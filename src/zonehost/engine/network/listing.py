@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from zonehost.domain.filters import Filters
@@ -25,18 +26,29 @@ async def list_networks(host: Host, filters: Filters) -> tuple[NetworkDetail, ..
     for kind in filters.get("type"):
         if kind not in ("builtin", "custom"):
             raise InvalidParameter(f"invalid filter: 'type'='{kind}'")
-    chosen = [network for network in host.networks if network.phase is Phase.WHOLE and _passes(host, network, filters)]
+    dangling = _dangling(filters)
+    chosen = [network for network in host.networks if network.phase is Phase.WHOLE and _passes(network, filters)]
+    if dangling is not None:
+        chosen = [network for network in chosen if dangling == _is_dangling(host, network)]
     return tuple(detail(host, network) for network in sorted(chosen, key=lambda network: network.name))
 
 
-def _passes(host: Host, network: Network, filters: Filters) -> bool:
-    dangling = filters.flag("dangling")
+def _dangling(filters: Filters) -> bool | None:
+    with suppress(InvalidParameter):
+        return filters.flag("dangling")
+    raise InvalidParameter("""invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")""")
+
+
+def _is_dangling(host: Host, network: Network) -> bool:
+    return not network.predefined and not users_of(host, network)
+
+
+def _passes(network: Network, filters: Filters) -> bool:
     return (
         filters.matches("driver", (network.driver,))
-        and filters.matches_start("id", network.id)
-        and filters.matches_part("name", network.name)
+        and filters.matches_pattern("id", network.id)
+        and filters.matches_pattern("name", network.name)
         and filters.matches_labels(network.labels)
         and filters.matches("scope", ("local",))
         and filters.matches("type", ("builtin" if network.predefined else "custom",))
-        and (dangling is None or dangling == (not network.predefined and not users_of(host, network)))
     )

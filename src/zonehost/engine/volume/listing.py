@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from zonehost.domain.filters import Filters
@@ -10,7 +9,6 @@ from zonehost.domain.phase import Phase
 from zonehost.engine.host import Host
 from zonehost.engine.volume.inspect import VolumeDetail, detail
 from zonehost.engine.volume.users import reference_counts
-from zonehost.errors import InvalidParameter
 
 _KNOWN: Final = frozenset({"dangling", "driver", "label", "label!", "name"})
 
@@ -23,7 +21,6 @@ async def list_volumes(host: Host, filters: Filters) -> tuple[VolumeDetail, ...]
     """
     filters.accept(_KNOWN)
     dangling = filters.flag("dangling")
-    patterns = [_pattern(text) for text in filters.get("name")]
     used = reference_counts(host)
     chosen = [
         volume
@@ -32,13 +29,6 @@ async def list_volumes(host: Host, filters: Filters) -> tuple[VolumeDetail, ...]
         and (dangling is None or dangling == (volume.name not in used))
         and filters.matches("driver", (volume.driver,))
         and filters.matches_labels(volume.labels)
-        and (not patterns or any(pattern.search(volume.name) for pattern in patterns))
+        and filters.matches_pattern("name", volume.name)
     ]
     return tuple(detail(host, volume) for volume in sorted(chosen, key=lambda volume: volume.name))
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise InvalidParameter(f"invalid filter 'name={text}': {error}") from error
