@@ -43,6 +43,7 @@ from zonehost.api.buildkit.progress import Progress
 from zonehost.api.buildkit.references import definition_of
 from zonehost.api.buildkit.session import Sessions
 from zonehost.api.buildkit.solve import BEGIN_SECONDS, Order, Solve
+from zonehost.domain.filters import Filters
 from zonehost.engine.build.prune import prune_builds
 from zonehost.engine.container.etc import host_gateway
 from zonehost.engine.host import Host
@@ -201,12 +202,13 @@ class Control:
 
     async def _prune(self, call: ServedCall) -> None:
         request = await call.one(PruneRequest)
-        if any(request.filter) or request.keep_duration or request.min_free_space:
-            raise Unsupported("the build cache is pruned by its size alone")
+        if any(request.filter) or request.min_free_space:
+            raise Unsupported("the build cache is pruned by size and age alone")
         cache = self._host.build_cache
         steps = {step.key: step for step in cache.steps()} if cache is not None else {}
         keep = max(request.reserved_space, request.max_used_space)
-        pruned = await prune_builds(self._host, all_steps=request.all, keep=keep)
+        filters = Filters({"until": (f"{request.keep_duration}ns",)} if request.keep_duration else {})
+        pruned = await prune_builds(self._host, all_steps=request.all, keep=keep, filters=filters)
         for key in pruned.keys:
             await call.send(_record(steps[key]))
 

@@ -23,7 +23,7 @@ from zonehost.ports.builder import BuildRequest
 T = TypeVar("T")
 
 _REFUSED: Final = ("squash", "outputs", "isolation", "session")
-_MOST_KEPT: Final = ("keep-storage", "reserved-space")
+_MOST_KEPT: Final = ("keep-storage", "reserved-space", "max-used-space")
 
 
 async def build_image(call: Call) -> web.StreamResponse:
@@ -44,11 +44,10 @@ async def build_image(call: Call) -> web.StreamResponse:
 
 
 async def prune_cache(call: Call) -> web.StreamResponse:
-    filters = call.filters()
-    if filters.names():
-        raise Unsupported(f"the filter {filters.names()[0]} is not supported")
+    if call.number("min-free-space"):
+        raise Unsupported("the parameter min-free-space is not supported")
     keep = max(call.number(name) for name in _MOST_KEPT)
-    pruned = await prune_builds(call.host, all_steps=call.flag("all"), keep=keep)
+    pruned = await prune_builds(call.host, all_steps=call.flag("all"), keep=keep, filters=call.filters())
     return answers.document({"CachesDeleted": list(pruned.keys) or None, "SpaceReclaimed": pruned.space})
 
 

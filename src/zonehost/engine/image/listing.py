@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Final
 
 from zonehost.domain.durations import parse_duration
 from zonehost.domain.filters import Filters
 from zonehost.domain.image import Image
 from zonehost.domain.image_config import parse_rfc3339
+from zonehost.domain.path_patterns import translate
 from zonehost.domain.reference import parse_reference
 from zonehost.engine.host import Host
 from zonehost.engine.image.names import familiar_names
 from zonehost.errors import InvalidParameter
 
 _KNOWN: Final = frozenset({"dangling", "label", "label!", "before", "since", "until", "reference"})
+_STARS: Final = re.compile(r"(?<!\\)\*{2,}")
+"""To path.Match of Go, which Docker uses here, two are as one."""
 _SECOND: Final = 1_000_000_000
 
 
@@ -51,12 +54,14 @@ async def list_images(host: Host, request: ImageListRequest) -> tuple[ImageSumma
     """
     request.filters.accept(_KNOWN)
     bounds = _Bounds.of(host, request.filters)
+    patterns = [_pattern(text) for text in request.filters.get("reference")]
     users = Counter(record.image for record in host.containers.records())
     holders = Counter(layer for image in host.images for layer in set(image.layers))
     chosen = [
         summary
         for image in host.images
-        if (summary := _summary(host, image, request, users, holders)) is not None and bounds.holds(summary.created)
+        if (summary := _summary(host, image, request, patterns, users, holders)) is not None
+        and bounds.holds(summary.created)
     ]
     return tuple(sorted(chosen, key=lambda summary: summary.created, reverse=True))
 
@@ -101,7 +106,12 @@ class _Bounds:
 
 
 def _summary(
-    host: Host, image: Image, request: ImageListRequest, users: Counter[str], holders: Counter[str]
+    host: Host,
+    image: Image,
+    request: ImageListRequest,
+    patterns: Collection[re.Pattern[str]],
+    users: Counter[str],
+    holders: Counter[str],
 ) -> ImageSummary | None:
     """The image as a list shows it, None if the filters leave it out."""
     filters = request.filters
@@ -114,7 +124,6 @@ def _summary(
     inner = dangling and bool(host.images.children_of(image.id))
     if (inner and not request.all) or (wanted is not None and wanted != dangling):
         return None
-    patterns = filters.get("reference")
     if patterns:
         tags, digests = _matching(tags, patterns), _matching(digests, patterns)
         if not tags and not digests:
@@ -135,14 +144,18 @@ def _created(host: Host, image: Image) -> int:
     return parse_rfc3339(host.images.config_of(image).created) // _SECOND
 
 
-def _matching(names: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(translate(_STARS.sub("*", text)), re.DOTALL)
+    except InvalidParameter:
+        raise InvalidParameter("syntax error in pattern") from None
+
+
+def _matching(names: Iterable[str], patterns: Collection[re.Pattern[str]]) -> tuple[str, ...]:
     """The names that a pattern fits: the whole name, or the part without the tag, as Docker's path.Match does."""
     return tuple(name for name in names if any(_fits(name, pattern) for pattern in patterns))
 
 
-def _fits(name: str, pattern: str) -> bool:
+def _fits(name: str, pattern: re.Pattern[str]) -> bool:
     repository = parse_reference(name).familiar_repository
-    return any(
-        candidate.count("/") == pattern.count("/") and fnmatchcase(candidate, pattern)
-        for candidate in (name, repository)
-    )
+    return any(pattern.fullmatch(candidate) for candidate in (name, repository))
