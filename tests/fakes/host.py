@@ -10,7 +10,7 @@ from tests.fakes.audit import QuietNetworkAudit, QuietZoneAudit
 from tests.fakes.disk import MemoryArchives, MemoryLayers, MemoryRecords, MemoryStorage
 from tests.fakes.files import PaperFiles, TaskLogs
 from tests.fakes.machine import HandClock, PaperMachine
-from tests.fakes.network import MemoryNetworking, NoRegistry
+from tests.fakes.network import MemoryNetworking, NoDownloads, NoRegistry
 from tests.fakes.runtime import TaskRuntime
 from zonehost.domain.config import Config
 from zonehost.domain.image import Image
@@ -74,6 +74,7 @@ async def running_world() -> AsyncIterator[World]:
             networking=(networking := MemoryNetworking()),
             logs=TaskLogs(runtime),
             registries=NoRegistry(),
+            downloads=NoDownloads(),
             zone_audit=QuietZoneAudit(),
             network_audit=QuietNetworkAudit(),
         ),

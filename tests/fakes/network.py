@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 
 from zonehost.domain.host_config import PortBinding
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.domain.platform import Platform
-from zonehost.errors import Conflict, NotFound, Unauthorized, Unsupported
+from zonehost.errors import Conflict, NotFound, Unauthorized, Unavailable, Unsupported
+from zonehost.ports.downloads import Download
 from zonehost.ports.network import Plug, ZonePlugs
 from zonehost.ports.registry import (
     Descriptor,
@@ -110,6 +112,20 @@ class MemoryNetworking:
     def _ephemeral(self) -> int:
         self._port += 1
         return self._port
+
+
+class NoDownloads:
+    """A world without servers."""
+
+    @asynccontextmanager
+    async def get(self, url: str) -> AsyncIterator[Download]:
+        raise Unavailable(f'Get "{url}": connection refused')
+        yield Download(0, _nothing())
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 class NoRegistry:

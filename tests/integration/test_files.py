@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import io
 import os
 import subprocess
@@ -133,3 +135,24 @@ def test_a_new_volume_gets_what_the_image_has(daemon: Daemon) -> None:
     daemon.docker("run", "--rm", "-v", "full:/v", "full", "rm", "/v/f")
     assert daemon.docker("run", "--rm", "-v", "full:/v", "full", "ls", "/v") == "g"
     daemon.docker("rmi", "full")
+
+
+def test_an_archive_is_imported_from_its_address(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.docker("run", "--name", "box", "busybox", "sh", "-c", "echo there > /made")
+    daemon.docker("export", "-o", str(tmp_path / "tree.tar"), "box")
+    served = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            told = daemon.docker("import", "-c", 'CMD ["cat", "/made"]', f"{address}/tree.tar", "brought").splitlines()
+            assert (len(told), told[0]) == (2, f"Downloading from {address}/tree.tar")
+            assert told[1] == daemon.docker("inspect", "-f", "{{.Id}}", "brought")
+            assert daemon.docker("run", "--rm", "brought") == "there"
+            comment = daemon.docker("history", "--format", "{{.Comment}}", "brought")
+            assert comment == f"Imported from {address}/tree.tar"
+            absent = daemon.run("import", f"{address}/absent.tar", "brought")
+            assert (absent.status, absent.out) == (1, "")
+            assert f"failed to GET {address}/absent.tar with status 404 File not found" in absent.err
+        finally:
+            server.shutdown()

@@ -16,6 +16,7 @@ from zonehost.domain.host_config import LogConfig
 from zonehost.domain.ipam import DEFAULT_BASES
 from zonehost.domain.platform import machine_platform
 from zonehost.drivers.clock import SystemClock
+from zonehost.drivers.downloads import HttpDownloads
 from zonehost.drivers.files.driver import TreeFiles
 from zonehost.drivers.layers.archives import LayerArchives
 from zonehost.drivers.layers.pool import LayerPool
@@ -52,11 +53,12 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     records = SqliteRecords(data_root / "state.db")
     undo.push_async_callback(records.close)
     layers = LayerPool(os.fspath(chosen.root / "layers"), forks)
+    agent = f"zonehost/{__version__}"
     registries = RegistryClient(
         RegistryPolicy(configuration.insecure_registry, configuration.registry_mirror),
         machine_platform(machine.facts.architecture),
         os.fspath(data_root / "known-blobs"),
-        f"zonehost/{__version__}",
+        agent,
     )
     undo.push_async_callback(registries.close)
     supervisor = None
@@ -85,6 +87,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         networking=networking,
         logs=logs,
         registries=registries,
+        downloads=HttpDownloads(agent),
         zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root, supervisor),
         network_audit=KernelNetworkAudit(configuration.name, links),
     )

@@ -24,6 +24,7 @@ from zonehost.ports.audit import NetworkAudit, ZoneAudit
 from zonehost.ports.build_cache import BuildCache
 from zonehost.ports.builder import Builder
 from zonehost.ports.clock import Clock
+from zonehost.ports.downloads import Downloads
 from zonehost.ports.files import ZoneFiles
 from zonehost.ports.layers import Layers
 from zonehost.ports.logs import Logs
@@ -55,6 +56,7 @@ class Host:
     networking: Networking
     logs: Logs
     registries: Registry
+    downloads: Downloads
     zone_audit: ZoneAudit
     network_audit: NetworkAudit
     pool: PoolAdmin | None = None

@@ -10,6 +10,7 @@ from aiohttp import web
 from zonehost.api import answers
 from zonehost.api.call import Call
 from zonehost.api.delivery import deliver_bytes, json_line
+from zonehost.api.progress import Teller, follow
 from zonehost.api.resources.registry import pull_image
 from zonehost.api.resources.requests import split_words
 from zonehost.api.routing import Route
@@ -18,7 +19,7 @@ from zonehost.api.version import Version
 from zonehost.domain.config import Config
 from zonehost.engine.container.commit import CommitRequest, commit
 from zonehost.engine.image.history import history
-from zonehost.engine.image.importing import ImportRequest, import_image
+from zonehost.engine.image.importing import ImportRequest, import_from, import_image
 from zonehost.engine.image.inspect import inspect
 from zonehost.engine.image.listing import ImageListRequest, list_images
 from zonehost.engine.image.load import load
@@ -71,17 +72,22 @@ async def create_image(call: Call) -> web.StreamResponse:
     if call.text("fromImage"):
         return await pull_image(call)
     source = call.text("fromSrc")
-    if source != "-":
-        raise Unsupported(f'fromSrc "{source}" is not supported: send the archive itself (docker import - < FILE)')
     request = ImportRequest(
         archive=call.upload(),
         repository=call.text("repo"),
         tag=call.text("tag"),
-        message=call.text("message"),
+        message=call.text("message") or f"Imported from {source}",
         changes=call.texts("changes"),
         platform=call.text("platform"),
     )
-    return answers.encoded(answers.encode({"status": await call.finish(import_image(call.host, request))}))
+    if source == "-":
+        return answers.encoded(answers.encode({"status": await call.finish(import_image(call.host, request))}))
+    url = source if "://" in source else f"http://{source}"
+
+    async def work(tell: Teller) -> None:
+        tell({"status": await import_from(call.host, url, request, tell)})
+
+    return await follow(call.request, work)
 
 
 async def load_images(call: Call) -> web.StreamResponse:

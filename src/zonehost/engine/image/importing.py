@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zonehost.domain.config import Config
 from zonehost.domain.config_changes import apply_changes
@@ -14,6 +14,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.names import new_name
 from zonehost.engine.image.sweep import taking_in
+from zonehost.engine.progress import LayerProgress, Tell
 from zonehost.engine.telling import tell_image
 
 
@@ -27,6 +28,18 @@ class ImportRequest:
     message: str = ""
     changes: tuple[str, ...] = ()
     platform: str = ""
+
+
+async def import_from(host: Host, url: str, request: ImportRequest, tell: Tell) -> str:
+    """As `import_image`, of the archive that an http or https server has, telling how much of it has come.
+
+    Raises:
+        NotFound, Unauthorized, Forbidden, Unavailable: the server does not give it.
+    """
+    async with host.downloads.get(url) as download:
+        tell({"status": f"Downloading from {url}"})
+        archive = LayerProgress(tell).watch(download.chunks, "Importing", download.size)
+        return await import_image(host, replace(request, archive=archive))
 
 
 async def import_image(host: Host, request: ImportRequest) -> str:

@@ -15,7 +15,7 @@ from zonehost.domain.reference import DEFAULT_TAG, Reference
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.sweep import taking_in
-from zonehost.engine.registry.progress import LayerProgress, Tell
+from zonehost.engine.progress import LayerProgress, Tell
 from zonehost.engine.telling import tell_image
 from zonehost.errors import NotFound, Unauthorized
 from zonehost.ports.registry import Descriptor, Login, RemoteImage, Repository

@@ -13,7 +13,7 @@ from zonehost.domain.image import Image
 from zonehost.domain.reference import Reference, parse_reference
 from zonehost.engine.host import Host
 from zonehost.engine.image.tag import point
-from zonehost.engine.registry.progress import LayerProgress, Tell
+from zonehost.engine.progress import LayerProgress, Tell
 from zonehost.engine.telling import tell_image
 from zonehost.errors import NotFound
 from zonehost.ports.registry import Descriptor, Login, Repository

@@ -1,4 +1,4 @@
-"""Docker's progress messages of pulls and pushes."""
+"""Docker's progress messages of pulls, pushes and imports."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SMALLEST_STEP: Final = 512 << 10
 
 
 class LayerProgress:
-    """What is told of one layer."""
+    """What is told of one layer, or without a digest of all there is."""
 
-    def __init__(self, tell: Tell, digest: str) -> None:
+    def __init__(self, tell: Tell, digest: str = "") -> None:
         self._tell = tell
-        self._id = short(digest)
+        self._id = {"id": short(digest)} if digest else {}
 
     def status(self, words: str) -> None:
         """A new state of the layer."""
-        self._tell({"status": words, "progressDetail": {}, "id": self._id})
+        self._tell({"status": words, "progressDetail": {}, **self._id})
 
     async def watch(self, parts: AsyncIterable[bytes], words: str, total: int = 0) -> AsyncGenerator[bytes, None]:
         """Pass the parts on, telling how many bytes have come, of how many if that is known."""
@@ -33,22 +33,17 @@ class LayerProgress:
             current += len(part)
             if current - told >= step:
                 told = current
-                self._tell(_bar(words, self._id, current, total))
+                self._tell({"status": words, **_bar(current, total), **self._id})
             yield part
 
 
-def _bar(words: str, layer: str, current: int, total: int) -> dict[str, Any]:
+def _bar(current: int, total: int) -> dict[str, Any]:
     if not total:
-        return {
-            "status": words,
-            "progressDetail": {"current": current},
-            "progress": f"{_size(current):>8}",
-            "id": layer,
-        }
+        return {"progressDetail": {"current": current}, "progress": f"{_size(current):>8}"}
     filled = min(current * _WIDTH // total, _WIDTH)
     arrow = "=" * filled + (">" if filled < _WIDTH else "")
     shown = f"[{arrow:<{_WIDTH}}] {_size(current):>8}/{_size(total)}"
-    return {"status": words, "progressDetail": {"current": current, "total": total}, "progress": shown, "id": layer}
+    return {"progressDetail": {"current": current, "total": total}, "progress": shown}
 
 
 def _size(count: int) -> str:
