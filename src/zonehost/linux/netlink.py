@@ -171,9 +171,7 @@ class Channel:
                 if sequence != self._sequence:
                     continue
                 if message.kind == _ERROR:
-                    error = _error(message.body)
-                    if error is not None:
-                        raise error
+                    _raise(_error(message.body))
                     return found
                 if message.kind == _DONE:
                     return found
@@ -234,6 +232,15 @@ def _messages(data: bytes) -> Iterator[tuple[Message, int]]:
         length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, offset)
         yield Message(kind, data[offset + _HEADER.size : offset + length]), sequence
         offset += (length + 3) & ~3
+
+
+def _raise(error: OSError | None) -> None:
+    """Raise the error, if it is one, from a frame that does not hold it: else both stay until the collector comes."""
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error
 
 
 def _error(body: bytes) -> OSError | None:
