@@ -13,6 +13,11 @@ def _path(name: str) -> Path:
     return Path("/proc/sys") / "/".join(part.replace("/", ".") for part in name.split("."))
 
 
+def known(name: str) -> bool:
+    """Whether there is such a setting here, or a folder of them."""
+    return _path(name).exists()
+
+
 def read(name: str) -> str:
     """The value, without the line's end.
 

@@ -103,12 +103,14 @@ async def test_an_interface_name_can_be_asked_for(world: World, net: KernelNetwo
     assert zone.place.run("sysctl -n net.ipv4.conf.wan.log_martians").strip() == "1"
 
 
-async def test_mtu_and_mac_can_be_asked_for(world: World, net: KernelNetworking) -> None:
-    network = await world.network(net, options={"com.docker.network.driver.mtu": "1400"})
+@pytest.mark.parametrize("mtu", [1400, 1234])
+async def test_mtu_and_mac_can_be_asked_for(world: World, net: KernelNetworking, mtu: int) -> None:
+    """A link below 1280 has no IPv6."""
+    network = await world.network(net, options={"com.docker.network.driver.mtu": str(mtu)})
     zone = await world.zone(net, network)
     new = await connect(net, world, zone, await world.network(net), asked_mac="02:00:00:00:00:99")
     links = {link["ifname"]: link for link in json.loads(zone.place.run("ip -json link show"))}
-    assert links["eth0"]["mtu"] == 1400
+    assert links["eth0"]["mtu"] == mtu
     assert links["eth1"]["address"] == new.endpoint.mac == "02:00:00:00:00:99"
 
 

@@ -195,7 +195,8 @@ def _configure(inside: Channel, wires: Sequence[Wire]) -> None:
         assert link is not None
         routes += _default_routes(wire, link.index)
         _settings(wire)
-        if not wire.ipv6:
+        # A link whose MTU is below 1280 has no IPv6 at all (RFC 8200), nor has any of a kernel without it.
+        if not wire.ipv6 and sysctl.known(f"net.ipv6.conf.{wire.name.replace('.', '/')}"):
             requests.append(rt.without_link_local(link.index))
         requests.append(rt.set_link(link.index, up=True))
         requests += (rt.new_address(link.index, address) for address in wire.addresses)
