@@ -26,6 +26,10 @@ from zonehost.engine.container.update import update
 
 _CONFIG_FIELDS: Final = Config.__struct_fields__
 
+_DEPRECATED_MAC: Final = (
+    "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
+)
+
 _list = ContainerList()
 
 
@@ -40,7 +44,8 @@ async def create_container(call: Call) -> web.StreamResponse:
         endpoints={name: settings for name, settings in endpoints.items() if settings is not None},
     )
     made = await create(call.host, request)
-    return answers.document({"Id": made.container.id, "Warnings": made.warnings}, 201)
+    deprecated = (_DEPRECATED_MAC,) if body.mac_address and call.version >= (1, 44) else ()
+    return answers.document({"Id": made.container.id, "Warnings": (*made.warnings, *deprecated)}, 201)
 
 
 async def list_all(call: Call) -> web.StreamResponse:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from zonehost.api.shape.config import config, host_config
 from zonehost.api.shape.endpoints import network_settings
 from zonehost.api.shape.times import rfc3339
 from zonehost.api.version import Version
-from zonehost.domain.container import Health, MountPoint, State, Status
+from zonehost.domain.config import Config
+from zonehost.domain.container import Container, Health, MountPoint, State, Status
+from zonehost.domain.modes import network_name
 from zonehost.engine.container.inspect import Inspected
 
 STORAGE = "overlay2"
@@ -40,13 +44,20 @@ def inspected(found: Inspected, version: Version) -> dict[str, Any]:
         "HostConfig": {**host_config(container.host_config), "Links": found.links},
         "GraphDriver": {"Data": found.graph, "Name": STORAGE},
         "Mounts": [mount(point) for point in container.mounts],
-        "Config": config(container.config),
+        "Config": config(_with_address(container)),
         "NetworkSettings": network_settings(container, version),
     }
     if found.size_rw is not None:
         answer["SizeRw"] = found.size_rw
         answer["SizeRootFs"] = found.size_root_fs
     return answer
+
+
+def _with_address(container: Container) -> Config:
+    """The configuration with the hardware address that was asked for the first network: older clients read it there."""
+    endpoint = container.endpoints.get(network_name(container.host_config.network_mode))
+    asked = container.config.mac_address or (endpoint.asked_mac if endpoint is not None else "")
+    return msgspec.structs.replace(container.config, mac_address=asked)
 
 
 def state(value: State) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _settings(container: Container, name: str, endpoint: Endpoint, version: Vers
         ipam_config=_ipam(endpoint),
         links=endpoint.links or None,
         aliases=aliases or None,
-        mac_address=endpoint.mac,
+        mac_address=endpoint.mac or endpoint.asked_mac,
         driver_opts=endpoint.driver_options or None,
         gw_priority=endpoint.gateway_priority,
         network_id=endpoint.network,
