@@ -54,6 +54,7 @@ class Contract:
 
     def __init__(self, document: Schema) -> None:
         self._definitions: dict[str, Schema] = document["definitions"]
+        self._paths: dict[str, Schema] = document["paths"]
         self._operations = [
             Operation(method.upper(), template, _pattern(template), operation["responses"])
             for template, methods in document["paths"].items()
@@ -67,6 +68,18 @@ class Contract:
             if operation.method == method and operation.pattern.fullmatch(path):
                 return operation
         raise UnknownOperation(f"{method} {path}")
+
+    def body(self, method: str, template: str) -> Schema:
+        """What the body of a request must be. Raises UnknownOperation if there is none."""
+        for parameter in self._paths.get(template, {}).get(method.lower(), {}).get("parameters", ()):
+            if parameter["in"] == "body":
+                schema: Schema = parameter["schema"]
+                return schema
+        raise UnknownOperation(f"{method} {template}")
+
+    def flat(self, schema: Schema) -> Schema:
+        """The schema with its references followed and its parts merged into one."""
+        return self._flatten(schema)[1]
 
     def problems(self, method: str, path: str, status: int, answer: Any) -> list[str]:
         """What in `answer` (decoded JSON) breaks the contract, one line a finding; empty where nothing does."""

@@ -56,6 +56,39 @@ async def test_a_check_that_does_not_answer_is_ended(world: World) -> None:
     assert world.runtime.zones[container].execs[0].exit.done()
 
 
+async def test_a_start_period_forgives(world: World) -> None:
+    times = {"retries": 1, "start_period": 3 * _SECOND, "start_interval": _SECOND}
+    container = await run(world, "sleep", config=check("CMD", "exit", "1", **times))
+    await pass_seconds(world, 2)
+    health = record_of(world, container).state.health
+    assert health is not None and (health.status, health.failing_streak, len(health.log)) == ("starting", 0, 2)
+    await pass_seconds(world, 2)
+    health = record_of(world, container).state.health
+    assert health is not None and health.status == "unhealthy"
+
+
+async def test_in_the_start_period_checks_have_an_interval_of_their_own(world: World) -> None:
+    times = {"start_period": 60 * _SECOND, "start_interval": 5 * _SECOND}
+    container = await run(world, "sleep", config=check("CMD", "echo", **times))
+    await pass_seconds(world, 4)
+    health = record_of(world, container).state.health
+    assert health is not None and health.log == ()
+    await pass_seconds(world, 1)
+    health = record_of(world, container).state.health
+    assert health is not None and (health.status, len(health.log)) == ("healthy", 1)
+    await pass_seconds(world, 1)
+    health = record_of(world, container).state.health
+    assert health is not None and len(health.log) == 2, "healthy, it is checked at the ordinary interval"
+
+
+async def test_a_check_through_a_shell_of_its_own(world: World) -> None:
+    config = {**check("CMD-SHELL", "exit"), "shell": ("echo", "told")}
+    container = await run(world, "sleep", config=config)
+    await pass_seconds(world, 1)
+    health = record_of(world, container).state.health
+    assert health is not None and health.log[0].output == "told exit\n"
+
+
 async def test_a_paused_container_is_not_checked(world: World) -> None:
     container = await run(world, "sleep", config=check("CMD", "echo"))
     await pause(world.host, container)
