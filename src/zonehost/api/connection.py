@@ -13,8 +13,12 @@ from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from zonehost.api import answers
+from zonehost.api.hangup import HangupWatch, can_watch
 
 HEAD_SECONDS: Final = 30.0
 """How long the head of a request may take from its first byte."""
@@ -27,15 +31,26 @@ _log = logging.getLogger(__name__)
 
 
 class Connection(web.RequestHandler):
-    """One client, request after request."""
+    """One client, request after request.
 
-    __slots__ = ("_busy", "_deadline", "_head_seconds")
+    One that ends its side behind a whole request (as `nc -N` and `docker system dial-stdio` do) still gets the answer,
+    if it listens; that can be told of unix sockets only.
+    """
+
+    __slots__ = ("_body", "_busy", "_deadline", "_hangup", "_head_seconds", "half_closed")
 
     def __init__(self, server: web.Server, *, head_seconds: float, **options: Any) -> None:
         super().__init__(server, **options)
         self._head_seconds = head_seconds
         self._busy = False
+        self._body: StreamReader = EMPTY_PAYLOAD
         self._deadline: asyncio.TimerHandle | None = None
+        self._hangup: HangupWatch | None = None
+        self.half_closed = False
+
+    def take(self, body: StreamReader) -> None:
+        """A request is about to be handled; its body may still be coming."""
+        self._body = body
 
     def begin(self) -> None:
         """The head of a request is complete."""
@@ -51,8 +66,28 @@ class Connection(web.RequestHandler):
             self._deadline = self._loop.call_later(self._head_seconds, self._give_up)
         super().data_received(data)
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's returns None, which closes too
+        """The client sends no more. Whether the connection stays open: for the answer to what it has sent."""
+        idle = self._waiter is not None and not self._waiter.done()
+        body = self._messages[-1][1] if self._messages else self._body
+        if idle or not body.is_eof() or self.transport is None:
+            return False
+        sock = self.transport.get_extra_info("socket")
+        if not can_watch(sock):
+            return False
+        self.half_closed = True
+        self._hangup = HangupWatch(sock, self.transport.abort)
+        self.close()
+        return True
+
+    def forget(self) -> None:
+        """Somebody else looks after the connection from here on."""
+        if self._hangup is not None:
+            self._hangup.close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
+        self.forget()
         super().connection_lost(exc)
 
     def handle_error(
@@ -93,6 +128,17 @@ class Server(web.Server):
     def __init__(self, handler: Handler, *, head_seconds: float = HEAD_SECONDS) -> None:
         super().__init__(handler, handler_cancellation=True)
         self._head_seconds = head_seconds
+
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        cast(Connection, protocol).take(payload)
+        return super()._make_request(message, payload, protocol, writer, task)
 
     def __call__(self) -> Connection:
         return Connection(

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from zonehost.api import answers
+from zonehost.api.connection import Connection
 from zonehost.api.hangup import HangupWatch, can_watch
 
 BUFFER: Final = 1 << 20
@@ -61,6 +62,9 @@ class Hijacked(asyncio.Protocol):
         else:
             transport.write(answers.head("200 OK", {"Content-Type": answers.RAW}))
         transport.resume_reading()
+        if isinstance(taken._http, Connection) and taken._http.half_closed:
+            taken._http.forget()
+            taken.eof_received()
         return taken
 
     async def __aenter__(self) -> Self:

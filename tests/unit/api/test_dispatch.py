@@ -237,6 +237,40 @@ async def test_what_is_no_http_is_answered_with_400(client: Client, sent: bytes)
     assert body["message"]
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+async def test_a_client_that_has_ended_its_side_gets_its_answer(site: Site, client: Client, pause: float) -> None:
+    reader, writer = await asyncio.open_unix_connection(client._path)
+    writer.write(b"POST /verb HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}")
+    await asyncio.sleep(pause)
+    writer.write_eof()
+    await site.begun.wait()
+    site.release.set()
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    writer.close()
+
+
+async def test_a_client_that_ends_its_side_within_a_body_is_not_waited_for(client: Client) -> None:
+    reader, writer = await asyncio.open_unix_connection(client._path)
+    writer.write(b"PUT /things HTTP/1.1\r\nHost: d\r\nContent-Length: 50\r\n\r\n{")
+    writer.write_eof()
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_client_that_ends_its_side_and_then_leaves_is_noticed(site: Site, client: Client) -> None:
+    _, writer = await asyncio.open_unix_connection(client._path)
+    writer.write(b"POST /watch HTTP/1.1\r\nHost: d\r\n\r\n")
+    writer.write_eof()
+    await site.begun.wait()
+    assert not site.ended.done()
+    writer.transport.abort()
+    async with asyncio.timeout(5):
+        assert await site.ended == "cancelled"
+
+
 async def test_a_head_that_does_not_end_is_given_up(client: Client) -> None:
     status, _, body = parsed(await client.raw(b"GET /things/json HTTP/1.1\r\nHost:"))
     assert (status, body) == (408, {"message": "the request did not arrive within 0.3 seconds"})
