@@ -1,4 +1,4 @@
-"""Clients other than the docker command: the Python SDK, testcontainers, and skopeo on what was or is to be loaded."""
+"""Clients other than the docker command on its socket: the same by ssh, the Python SDK, testcontainers, and skopeo."""
 
 from __future__ import annotations
 
@@ -144,3 +144,33 @@ def test_an_image_survives_skopeo_and_back(daemon: Daemon, tmp_path: Path, form:
 
 def _skopeo(*words: str) -> str:
     return subprocess.run(["skopeo", *words], check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.fixture
+def by_ssh(daemon: Daemon, tmp_path: Path) -> Iterator[Daemon]:
+    """The daemon as the docker command reaches it by `ssh://`; the command on the other side is run on this one."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        f'#!/bin/sh\nuntil [ $1 = docker ]; do shift; done\nDOCKER_HOST=unix://{daemon.endpoint} exec "$@"\n'
+    )
+    ssh.chmod(0o755)
+    before = daemon.environment
+    path = f"{tmp_path}:{before['PATH']}"
+    daemon.environment = {**before, "PATH": path, "DOCKER_HOST": "ssh://root@far"}
+    yield daemon
+    daemon.environment = before
+
+
+def test_by_ssh_streams_come_through_both_ways(by_ssh: Daemon) -> None:
+    data = bytes(range(256)) * 4000
+    by_ssh.docker("run", "-d", "--name", "box", "busybox", "sleep", "600")
+    script = "head -c 1024000 >/file; stat -c %s /file; echo wrong >&2; exit 3"
+    result = by_ssh.run("exec", "-i", "box", "sh", "-c", script, stdin=data)
+    assert (result.status, result.out, result.err) == (3, "1024000\n", "wrong\n")
+    assert by_ssh.docker("run", "-i", "--rm", "busybox", "wc", "-c", stdin=data) == "1024000"
+    assert by_ssh.docker("ps", "--format", "{{.Names}}") == "box"
+
+
+def test_a_request_by_dial_stdio_whose_client_ends_its_side(daemon: Daemon) -> None:
+    answer = daemon.docker("system", "dial-stdio", stdin="GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 200 OK\r\n") and answer.endswith("\r\nOK")
