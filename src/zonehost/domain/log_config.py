@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zonehost.domain.host_config import LogConfig
+from zonehost.domain.log_attributes import OPTIONS, check_log_attributes
 from zonehost.domain.syslog import check_syslog
 from zonehost.errors import InvalidParameter, Unsupported
 
@@ -15,14 +16,14 @@ _MIB: Final = 1 << 20
 _DEFAULTS: Final = {"json-file": (10 * _MIB, 3), "local": (20 * _MIB, 5), "syslog": (10 * _MIB, 3)}
 """Bytes of a file and number of files. Docker's json-file grows without end; a zone is bounded."""
 _OPTIONS: Final = {
-    "json-file": frozenset({"max-size", "max-file"}),
+    "json-file": frozenset({"max-size", "max-file"}) | OPTIONS,
     "local": frozenset({"max-size", "max-file"}),
     "syslog": frozenset({"syslog-address", "syslog-facility", "syslog-format", "tag"}),
     "none": frozenset[str](),
 }
 DRIVERS: Final = tuple(_OPTIONS)
 _NOT_HERE: Final = {
-    "json-file": frozenset({"labels", "labels-regex", "env", "env-regex", "tag", "compress", "max-buffer-size"}),
+    "json-file": frozenset({"compress", "max-buffer-size"}),
     "local": frozenset({"compress", "max-buffer-size"}),
     "syslog": frozenset(
         {
@@ -71,6 +72,8 @@ def check_log_config(config: LogConfig) -> None:
             raise InvalidParameter(f"unknown log opt '{option}' for {driver} log driver")
     if driver == "syslog":
         check_syslog(config.config or {})
+    if driver == "json-file":
+        check_log_attributes(config.config or {})
     if driver != "none":
         log_bounds(config)
 

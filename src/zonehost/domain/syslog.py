@@ -5,13 +5,13 @@ Formats: the local one of syslog(3), RFC 3164, and RFC 5424 with whole seconds o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from zonehost.domain.log_attributes import TAG_FIELDS, log_tag
 from zonehost.errors import InvalidParameter, Unsupported
 
 DEFAULT_SOCKET: Final = "/dev/log"
@@ -28,10 +28,6 @@ _NUMBERS: Final = {
     **{name: number for number, name in enumerate(_FACILITIES[1].split(), start=16)},
 }
 _FORMATS: Final = frozenset({"", "rfc3164", "rfc5424", "rfc5424micro"})
-_FIELD: Final = re.compile(r"\{\{\s*\.?(\w*)\s*\}\}")
-_TAG_FIELDS: Final = frozenset(
-    {"ID", "FullID", "Name", "ImageName", "ImageID", "ImageFullID", "DaemonName", "Hostname", "Command"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ def check_syslog(options: Mapping[str, str]) -> None:
     Raises:
         InvalidParameter: one is badly written. Unsupported: the address asks for TLS.
     """
-    syslog_target(options, dict.fromkeys(_TAG_FIELDS, ""), "")
+    syslog_target(options, dict.fromkeys(TAG_FIELDS, ""), "")
 
 
 def syslog_target(options: Mapping[str, str], fields: Mapping[str, str], hostname: str) -> SyslogTarget:
@@ -72,7 +68,7 @@ def syslog_target(options: Mapping[str, str], fields: Mapping[str, str], hostnam
         port=port,
         facility=_facility(options.get("syslog-facility", "daemon")),
         format=format_,
-        tag=_tag(options.get("tag", "{{.ID}}"), fields),
+        tag=log_tag(options.get("tag", "{{.ID}}"), fields),
         hostname=hostname,
     )
 
@@ -123,12 +119,3 @@ def _facility(text: str) -> int:
     if text.isdecimal() and int(text) < 24:
         return int(text)
     raise InvalidParameter("invalid syslog facility")
-
-
-def _tag(template: str, fields: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in _TAG_FIELDS:
-            raise InvalidParameter(f"invalid log opt 'tag': {match[0]} is unknown")
-        return fields.get(match[1], "")
-
-    return _FIELD.sub(value, template)

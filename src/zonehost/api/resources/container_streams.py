@@ -60,7 +60,7 @@ async def show_logs(call: Call) -> web.StreamResponse:
     )
     reader = await logs(call.host, call.name, request)
     form = raw if reader.tty else multiplexed
-    timestamps, details = call.flag("timestamps"), call.flag("details")
+    timestamps, details = call.flag("timestamps"), f"{reader.details} ".encode() if call.flag("details") else b""
 
     def written(batch: list[LogLine]) -> bytes:
         return form([(line.stream, _line(line, timestamps=timestamps, details=details)) for line in batch])
@@ -108,10 +108,10 @@ async def _join(client: Client, attachment: Attachment, keys: bytes, *, framed: 
         attachment.detach()
 
 
-def _line(line: LogLine, *, timestamps: bool, details: bool) -> bytes:
-    """A line with what is asked before it. Details are those of log options that zonehost refuses: there are none."""
+def _line(line: LogLine, *, timestamps: bool, details: bytes) -> bytes:
+    """A line with what is asked before it."""
     moment = f"{rfc3339_fixed(line.time)} ".encode() if timestamps else b""
-    return b"%b%b%b" % (moment, b" " if details else b"", line.data)
+    return b"%b%b%b" % (moment, details, line.data)
 
 
 ROUTES: Final = (

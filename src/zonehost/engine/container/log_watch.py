@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from zonehost.domain.container import Container
-from zonehost.domain.identity import short
 from zonehost.domain.log_config import log_bounds
 from zonehost.domain.syslog import syslog_target
 from zonehost.engine.container.log_path import log_path
+from zonehost.engine.container.log_tag import tag_fields
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 
@@ -34,16 +34,5 @@ async def forward_log(host: Host, record: Container, pid: int) -> None:
     path = log_path(host, record)
     if wanted.type != "syslog" or path is None:
         return
-    fields = {
-        "ID": record.short,
-        "FullID": record.id,
-        "Name": record.name,
-        "ImageName": record.config.image,
-        "ImageID": short(record.image),
-        "ImageFullID": record.image,
-        "DaemonName": "docker",
-        "Hostname": host.machine.facts.hostname,
-        "Command": " ".join((record.path, *record.args)),
-    }
-    target = syslog_target(wanted.config or {}, fields, host.machine.facts.hostname)
+    target = syslog_target(wanted.config or {}, tag_fields(host, record), host.machine.facts.hostname)
     await host.logs.forward(record.id, path, target, pid)

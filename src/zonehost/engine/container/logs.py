@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from zonehost.domain.container import Container
+from zonehost.domain.log_attributes import log_attributes
 from zonehost.engine.container.log_path import log_path
+from zonehost.engine.container.log_tag import tag_fields
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import InvalidParameter, Unsupported
@@ -28,9 +31,13 @@ class LogsRequest:
 
 @dataclass(frozen=True, slots=True)
 class LogReader:
-    """The lines in batches, oldest first; `tty` tells that they are all of one raw stream."""
+    """The lines in batches, oldest first; `tty` tells that they are all of one raw stream.
+
+    `details` is what log options ask to be told with each line.
+    """
 
     tty: bool
+    details: str
     batches: AsyncIterator[list[LogLine]]
 
 
@@ -46,7 +53,14 @@ async def logs(host: Host, ref: str, request: LogsRequest) -> LogReader:
     path = log_path(host, zone.record)
     if path is None:
         raise Unsupported("configured logging driver does not support reading")
-    return LogReader(zone.record.config.tty, _read(host, zone, path, request))
+    return LogReader(zone.record.config.tty, _details(host, zone.record), _read(host, zone, path, request))
+
+
+def _details(host: Host, record: Container) -> str:
+    wanted = record.host_config.log_config
+    if wanted.type != "json-file":
+        return ""
+    return log_attributes(wanted.config or {}, record.config, tag_fields(host, record))
 
 
 async def _read(host: Host, zone: Zone, path: str, request: LogsRequest) -> AsyncIterator[list[LogLine]]:
