@@ -25,7 +25,9 @@ def hosts_file(
 ) -> str:
     """Contents of hosts: the zone's addresses with its name, and extra pairs of name and address."""
     lines = [f"{address}\t{name}\n" for name, address in extra]
-    names = f"{hostname}.{domainname} {hostname}" if domainname else hostname
+    name = f"{hostname}.{domainname}" if domainname else hostname
+    first, dot, _ = name.partition(".")
+    names = f"{name} {first}" if dot else name
     lines.extend(f"{address}\t{names}\n" for address in addresses)
     return _HOSTS_HEAD + "".join(lines)
 

@@ -34,9 +34,10 @@ def parse_signal(text: str) -> int:
     """
     if text.isdecimal():
         number = int(text)
-        if 0 < number <= _RTMAX:
+        if number > _RTMAX:
+            raise InvalidParameter(f"the linux daemon does not support signal {number}")
+        if number:
             return number
-        raise InvalidParameter(f"invalid signal: {text}")
     number = _NUMBERS.get(text.upper().removeprefix("SIG"), 0)
     if not number:
         raise InvalidParameter(f"invalid signal: {text}")

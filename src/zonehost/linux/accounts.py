@@ -48,7 +48,7 @@ def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:
         others: list[int] = []
     else:
         others = [int(line[2]) for line in listed if login and login in line[3].split(",")]
-    others += [_group(listed, extra) for extra in groups]
+    others += [_group(listed, extra, "Unable") for extra in groups]
     return Account(uid=uid, gid=gid, groups=tuple(dict.fromkeys([gid, *others])), home=home)
 
 
@@ -66,11 +66,11 @@ def _user(known: Sequence[list[str]], name: str) -> list[str] | None:
     return next((line for line in known if line[2] == wanted), None) if wanted.isdigit() else None
 
 
-def _group(listed: Sequence[list[str]], group: str) -> int:
+def _group(listed: Sequence[list[str]], group: str, unable: str = "unable") -> int:
     for line in listed:
         if line[0] == group:
             return int(line[2])
-    return _number(group, f"unable to find group {group}: no matching entries in group file")
+    return _number(group, f"{unable} to find group {group}: no matching entries in group file")
 
 
 def _number(text: str, otherwise: str) -> int:

@@ -80,10 +80,15 @@ def test_signals(text: str, number: int) -> None:
     assert parse_signal(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "0", "65", "SIGNAL", "-9", "RTMIN+16"])
+@pytest.mark.parametrize("text", ["", "0", "SIGNAL", "-9", "RTMIN+16"])
 def test_what_is_no_signal(text: str) -> None:
     with pytest.raises(InvalidParameter, match="invalid signal"):
         parse_signal(text)
+
+
+def test_a_signal_that_linux_does_not_have() -> None:
+    with pytest.raises(InvalidParameter, match="the linux daemon does not support signal 65"):
+        parse_signal("65")
 
 
 def test_ports_and_ranges() -> None:

@@ -55,7 +55,7 @@ def test_a_user_is_found_as_docker_finds_it(root: int, user: str, groups: tuple[
         ("bob", (), "unable to find user bob: no matching entries in passwd file"),
         ("odd", (), "unable to find user odd: no matching entries in passwd file"),
         ("ann:nobody", (), "unable to find group nobody: no matching entries in group file"),
-        ("ann", ("nobody",), "unable to find group nobody: no matching entries in group file"),
+        ("ann", ("nobody",), "Unable to find group nobody: no matching entries in group file"),
         ("4294967296", (), "uids and gids must be in range 0-2147483647"),
         ("-5", (), "uids and gids must be in range 0-2147483647"),
     ],

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from zonehost.domain.config import Config
 from zonehost.domain.container import Container, Health, State, Status
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.modes import other_container
@@ -85,6 +86,7 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
             record.state,
             status=Status.RUNNING,
             starting=False,
+            exit_code=0,
             pid=born.pid,
             keeper=born.keeper,
             first_id=born.first_id,
@@ -117,27 +119,39 @@ async def _intended(
         ports=ports,
     )
     count = record.restart_count if restart_count is None else restart_count
-    return msgspec.structs.replace(record, endpoints=endpoints, state=state, restart_count=count)
+    config = _named_as_its_network(host, record)
+    return msgspec.structs.replace(record, config=config, endpoints=endpoints, state=state, restart_count=count)
+
+
+def _named_as_its_network(host: Host, record: Container) -> Config:
+    """The configuration; a container that shares another's network is called as that one, as in Docker."""
+    other = other_container(record.host_config.network_mode)
+    if not other:
+        return record.config
+    theirs = host.containers.find(other).record.config
+    return msgspec.structs.replace(record.config, hostname=theirs.hostname, domainname=theirs.domainname)
 
 
 async def _check_ties(host: Host, record: Container) -> None:
     """Whether the zones that it joins run, and the host folders that it mounts are there."""
-    for mode, what in (
-        (record.host_config.network_mode, "network"),
-        (record.host_config.pid_mode, "PID"),
-        (record.host_config.ipc_mode, "IPC"),
-    ):
-        other = other_container(mode)
-        if not other:
-            continue
-        with explained(f"joining {what} namespace of container"):
+    wanted = record.host_config
+    if other := other_container(wanted.network_mode):
+        with explained("joining network namespace of container"):
             tied = host.containers.find(other).record
         if not tied.state.running:
-            raise Conflict(f"cannot join {what} of a non running container: {tied.id}")
-        if what == "IPC" and tied.host_config.ipc_mode != "shareable":
-            raise InvalidParameter(
-                f"can't join IPC of container {tied.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor)"
-            )
+            why = f"container {tied.name} is {tied.state.status}"
+            raise Conflict(f"cannot join network namespace of a non running container: {why}")
+    for mode, what in ((wanted.pid_mode, "PID"), (wanted.ipc_mode, "IPC")):
+        if not (other := other_container(mode)):
+            continue
+        tied = host.containers.find(other).record
+        with explained(f"failed to join {what} namespace"):
+            if not tied.state.running:
+                raise Conflict(f"container {tied.id} is not running")
+            if what == "IPC" and tied.host_config.ipc_mode != "shareable":
+                raise InvalidParameter(
+                    f"container {tied.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+                )
     for point in record.mounts:
         if point.type == "volume":
             host.volumes.find(point.name)

@@ -13,7 +13,7 @@ from zonehost.engine.container.kill import end, send, stop_signal
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container
-from zonehost.errors import NotModified
+from zonehost.errors import NotModified, explained
 
 
 async def stop(host: Host, ref: str, *, signal: str = "", timeout: int | None = None) -> None:
@@ -24,7 +24,8 @@ async def stop(host: Host, ref: str, *, signal: str = "", timeout: int | None = 
     Raises:
         NotModified: it does not run. InvalidParameter: no such signal. Blocked: it does not end.
     """
-    number = parse_signal(signal) if signal else 0
+    with explained(f"cannot stop container: {ref}"):
+        number = parse_signal(signal) if signal else 0
     zone = host.containers.find(ref)
     if not zone.active:
         raise NotModified(f"container {ref} is already stopped")
