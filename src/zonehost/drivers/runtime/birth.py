@@ -124,24 +124,23 @@ class _Birth:
         folder = ZoneFolder(plan.folder, f"{plan.crun_root}/{blueprint.id}")
         with open(folder.config, "wb") as file:
             file.write(msgspec.json.encode(spec.config(blueprint, site)))
-        folder.write_record(
-            KeeperRecord(
-                keeper=os.getpid(),
-                first_id=place.first_id,
-                lease=place.lease,
-                owner=place.first_id + site.account.uid,
-                typed=blueprint.process.tty and blueprint.stdin,
-                input=self._input,
-                listener=self._listen(),
-                listener_key=plan.listener_key,
-            )
+        record = KeeperRecord(
+            keeper=os.getpid(),
+            first_id=place.first_id,
+            lease=place.lease,
+            owner=place.first_id + site.account.uid,
+            typed=blueprint.process.tty and blueprint.stdin,
+            input=self._input,
+            listener=self._listen(),
+            listener_key=plan.listener_key,
         )
+        folder.write_record(record)
         protect(conmon.CRUN)
         self._hide_cgroups()
         if place.holder:
             os.waitpid(place.holder, 0)
         cgroup_tree.join(plan.legacy)
-        self._become_keeper(folder)
+        self._become_keeper(folder, record)
 
     def _hide_cgroups(self) -> None:
         """Leave what crun and conmon need of the v2 tree, and no more.
@@ -171,13 +170,13 @@ class _Birth:
         self._inherited.append(listener)
         return listener
 
-    def _become_keeper(self, folder: ZoneFolder) -> NoReturn:
+    def _become_keeper(self, folder: ZoneFolder, record: KeeperRecord) -> NoReturn:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for fd in self._inherited:
             os.set_inheritable(fd, True)
         argv = conmon.command(self._blueprint, folder, self._plan.crun_root, self._plan.stdin)
         os.chdir(folder.path)  # where conmon leaves a file `oom` when the kernel ran out of the zone's memory
-        os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage))
+        os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage, record))
 
     def _mqueue(self, stage: Stage) -> str:
         """The host's message queues, which a zone with ids of its own may join but not mount."""

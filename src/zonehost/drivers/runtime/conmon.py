@@ -9,12 +9,17 @@ import errno
 import os
 from typing import Final
 
+import msgspec
+
 from zonehost.domain.blueprint import Blueprint
-from zonehost.drivers.runtime.folder import ZoneFolder
+from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.errors import Conflict, Unsupported
 
 CONMON: Final = "/usr/bin/conmon"
 CRUN: Final = "/usr/bin/crun"
+
+RECORD: Final = "ZONEHOST_KEEPER"
+"""The variable of a keeper's environment that has its record, as JSON: a file may be damaged, a process is not."""
 
 _RESIZE: Final = 1
 _REOPEN_LOGS: Final = 2
@@ -46,9 +51,14 @@ def command(blueprint: Blueprint, folder: ZoneFolder, crun_root: str, stdin: str
     return argv
 
 
-def environment(report: int, temporary: str) -> dict[str, str]:
-    """Its environment: where to report the zone's first process, and where to put a terminal's socket."""
-    return {"_OCI_SYNCPIPE": str(report), "TMPDIR": temporary, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+def environment(report: int, temporary: str, record: KeeperRecord) -> dict[str, str]:
+    """Its environment: where to report the zone's first process, where to put a terminal's socket, and its record."""
+    return {
+        "_OCI_SYNCPIPE": str(report),
+        "TMPDIR": temporary,
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        RECORD: msgspec.json.encode(record).decode(),
+    }
 
 
 def resize(folder: ZoneFolder, rows: int, columns: int) -> None:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.domain.blueprint import Blueprint, ExecPlan, Limits, Namespaces
-from zonehost.drivers.runtime import conmon
+from zonehost.drivers.runtime import conmon, keepers
 from zonehost.drivers.runtime.attachment import Attachment
 from zonehost.drivers.runtime.census import find_living
 from zonehost.drivers.runtime.device_filter import DeviceFilter
 from zonehost.drivers.runtime.endings import Endings, ending
 from zonehost.drivers.runtime.executions import Execution, Executions
-from zonehost.drivers.runtime.folder import RunRoot
+from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
 from zonehost.drivers.runtime.limits import bound
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.nursery import Nursery
@@ -235,15 +235,19 @@ class ZoneRuntime:
     async def survey(self) -> Survey:
         """As in the port."""
         ended, remains = [], set()
-        for zone in self._root.ids() | Instance(self._hierarchies, self._name).zones():
-            folder, group = self._root.zone(zone), self._group(zone)
-            living = await find_living(folder, group)
+        kept = keepers.found(self._root.zones)
+        for zone in self._root.ids() | Instance(self._hierarchies, self._name).zones() | kept.keys():
+            folder, keeper = self._root.zone(zone), kept.get(zone, 0)
+            if keeper:
+                self._mend_parent(folder, keeper)
+            group = self._group(zone)
+            living = await find_living(folder, group, keeper) if keeper else None
             if living is not None:
                 self._adopt(living)
                 await self._supervise(living)
                 continue
             remains.add(zone)
-            if folder.pid() and not os.path.exists(folder.gate):
+            if (folder.pid() or folder.exit_code()) and not os.path.exists(folder.gate):
                 ended.append(ending(folder, group))
         running = tuple(Running(z.id, z.pid, z.record.keeper, z.record.first_id) for z in self._zones.values())
         return Survey(running, tuple(ended), frozenset(remains))
@@ -291,7 +295,18 @@ class ZoneRuntime:
         finally:
             os.close(listener)
 
+    def _mend_parent(self, folder: ZoneFolder, keeper: int) -> None:
+        """Have the folder of a living zone say where its groups are, which its keeper's own shows."""
+        group = keepers.group_of(keeper)
+        parent, ours, _ = group.partition(f"/zonehost/{self._name}/{folder.zone}/")
+        if ours and not group.startswith(f"/{self._group(folder.zone).path}/"):
+            folder.mend(folder.parent_file, parent.encode())
+
     def _group(self, zone: str) -> Group:
+        """Where the zone is if it lives, else where its folder says."""
+        living = self._zones.get(zone)
+        if living is not None:
+            return living.group
         return Instance(self._hierarchies, self._name, self._root.zone(zone).cgroup_parent()).group(zone)
 
     def _living(self, zone: str) -> Zone:

@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
+
+from zonehost.linux.vacate import vacate
+
+log = logging.getLogger(__name__)
+_UNREADABLE: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, msgspec.DecodeError)
+"""What reading a file raises that is not there, is something else, or holds something else."""
 
 
 class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +57,11 @@ class ZoneFolder:
         return f"{self.path}/config.json"
 
     @property
+    def crun_config(self) -> str:
+        """crun's own copy of it."""
+        return f"{self.crun}/config.json"
+
+    @property
     def pid_file(self) -> str:
         """crun writes the pid of the zone's first process here, once it waits at the gate."""
         return f"{self.path}/pid"
@@ -75,48 +87,65 @@ class ZoneFolder:
         return f"{self.path}/keeper.json"
 
     @property
-    def _parent_file(self) -> str:
+    def parent_file(self) -> str:
+        """Where the zone's groups are, if not in the usual place."""
         return f"{self.path}/cgroup_parent"
 
     def make(self, cgroup_parent: str) -> None:
         """Make the bundle folder, and note where the zone's groups are, if not in the usual place."""
         Path(self.path).mkdir(mode=0o711)
         if cgroup_parent:
-            Path(self._parent_file).write_text(cgroup_parent)
+            Path(self.parent_file).write_text(cgroup_parent)
 
     def cgroup_parent(self) -> str:
-        """What was noted; empty for the usual place."""
-        with suppress(FileNotFoundError):
-            return Path(self._parent_file).read_text()
+        """What was noted; empty for the usual place, and where it cannot be read."""
+        with suppress(*_UNREADABLE):
+            return Path(self.parent_file).read_text()
         return ""
 
     def remove(self) -> None:
         """Take both away. Idempotent."""
         for path in (self.path, self.crun):
-            with suppress(FileNotFoundError):
-                shutil.rmtree(path)
+            vacate(path)
+
+    def mend(self, path: str, content: bytes) -> None:
+        """Write a file of the folder anew, whatever is there now, the folder too if it is gone; the log names it."""
+        log.warning("%s was damaged or gone, and is written anew", path)
+        if not Path(self.path).is_dir():
+            vacate(self.path)
+            Path(self.path).mkdir(mode=0o711)
+        vacate(path)
+        _write(path, content)
 
     def write_record(self, record: KeeperRecord) -> None:
         """Keep the record; whole or not at all."""
-        temporary = f"{self.record_file}.new"
-        Path(temporary).write_bytes(msgspec.json.encode(record))
-        Path(temporary).replace(self.record_file)
+        _write(self.record_file, msgspec.json.encode(record))
 
     def record(self) -> KeeperRecord | None:
-        """The record, if the zone came so far."""
-        with suppress(FileNotFoundError):
+        """The record, if the zone came so far, and it can be read."""
+        with suppress(*_UNREADABLE):
             return msgspec.json.decode(Path(self.record_file).read_bytes(), type=KeeperRecord)
         return None
 
     def pid(self) -> int:
-        """The first process's pid, 0 if there is none yet."""
-        with suppress(FileNotFoundError, ValueError):
+        """The first process's pid; 0 if there is none yet, or it cannot be read."""
+        with suppress(*_UNREADABLE):
             return int(Path(self.pid_file).read_text())
         return 0
 
+    def is_open(self) -> bool:
+        """Whether the zone, of which a keeper lives, has passed the gate, as far as its folders tell.
+
+        crun makes the gate, then its status, and conmon last the file of the pid. One without folders had them once.
+        """
+        if os.path.exists(self.gate):
+            return False
+        begun = any(map(os.path.exists, (self.pid_file, f"{self.crun}/status")))
+        return begun or not Path(self.path).is_dir()
+
     def exit_code(self) -> tuple[int, int] | None:
-        """The exit code and its time in nanoseconds since the epoch, if the keeper left one."""
-        with suppress(FileNotFoundError, ValueError):
+        """The exit code and its time in nanoseconds since the epoch, if the keeper left one that can be read."""
+        with suppress(*_UNREADABLE):
             return int(Path(self.exit_file).read_text()), Path(self.exit_file).stat().st_mtime_ns
         return None
 
@@ -141,3 +170,10 @@ class RunRoot:
     def ids(self) -> set[str]:
         """The zones of which there is a folder."""
         return {entry.name for path in (self.zones, self.crun) for entry in os.scandir(path)}
+
+
+def _write(path: str, content: bytes) -> None:
+    """Whole or not at all."""
+    temporary = Path(f"{path}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
