@@ -93,9 +93,20 @@ def test_a_program_is_compiled_once(tmp_path: Path) -> None:
     made = program({}, DEFAULT_CAPABILITIES, str(folder))
     (kept,) = folder.iterdir()
     assert len(base64.b64decode(made)) % 8 == 0
-    kept.write_text("kept")
-    assert program({}, DEFAULT_CAPABILITIES, str(folder)) == "kept"
-    assert program({}, (), str(folder)) != "kept"
+    written = kept.stat().st_mtime_ns
+    assert program({}, DEFAULT_CAPABILITIES, str(folder)) == made
+    assert kept.stat().st_mtime_ns == written
+    assert program({}, (), str(folder)) != made
+
+
+def test_half_a_program_is_not_loaded(tmp_path: Path) -> None:
+    made = program({}, DEFAULT_CAPABILITIES, str(tmp_path))
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[: len(made) // 2])
+    assert program({}, DEFAULT_CAPABILITIES, str(tmp_path)) == made
+    kept.unlink()
+    kept.mkdir()
+    assert program({}, DEFAULT_CAPABILITIES, str(tmp_path)) == made
 
 
 def test_what_libseccomp_refuses(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import socket
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -30,7 +32,7 @@ from zonehost.drivers.runtime.report import Said, say_error
 from zonehost.drivers.runtime.spec_process import environment, within_bounds
 from zonehost.drivers.runtime.spec_rlimits import impose
 from zonehost.drivers.runtime.user_job import account_in
-from zonehost.errors import InvalidParameter, ZonehostError
+from zonehost.errors import InvalidParameter, SystemFailure, ZonehostError
 from zonehost.linux import cgroup_tree, credentials, namespaces, terminal
 
 _SHARED: Final = namespaces.NEWNS | namespaces.NEWNET | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWCGROUP
@@ -44,8 +46,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The zone's first process."""
     first_id: int
     """The host's id of the zone's root; 0 if the zone has the host's ids."""
-    config: str
-    """The path of the zone's OCI configuration, which has its filter of system calls."""
+    configs: tuple[str, ...]
+    """The paths of the zone's OCI configuration and of crun's copy: they have its filter of system calls."""
     legacy: tuple[str, ...]
     """The zone's groups in v1 hierarchies."""
     listener: bool
@@ -80,8 +82,7 @@ def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]
     account = account_in(task.pid, task.first_id, process.user, process.groups)
     wanted = process.capabilities if task.first_id else within_bounds(process.capabilities)
     capabilities = {ALL_CAPABILITIES.index(name) for name in wanted}
-    with open(task.config, "rb") as file:
-        program = seccomp_program.given(_CONFIG.decode(file.read()).annotations)
+    program = _program(task.configs)
     impose(process)
     for number, fd in enumerate(streams):
         if stat.S_ISFIFO(os.fstat(fd).st_mode):  # so that the process can open /dev/stdout and the like
@@ -113,6 +114,18 @@ def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]
             credentials.load_filter(program)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     run_program(process.args, environment(process.env, account))
+
+
+def _program(configs: Sequence[str]) -> bytes:
+    """The filter of the first configuration that can be read.
+
+    Raises:
+        SystemFailure: none can be: a process without the filter could do what the zone may not.
+    """
+    for path in configs:
+        with suppress(FileNotFoundError, IsADirectoryError, msgspec.DecodeError):
+            return seccomp_program.given(_CONFIG.decode(Path(path).read_bytes()).annotations)
+    raise SystemFailure(f"the filter of system calls is lost: {' and '.join(configs)} are damaged or gone")
 
 
 def _take_terminal(daemon: socket.socket, size: tuple[int, int] | None, owner: int) -> None:

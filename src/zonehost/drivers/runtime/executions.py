@@ -117,7 +117,7 @@ class Executions:
             plan=plan,
             pid=zone.pid,
             first_id=record.first_id,
-            config=zone.folder.config,
+            configs=(zone.folder.config, zone.folder.crun_config),
             legacy=zone.group.legacy,
             listener=self._supervisor is not None and record.listener >= 0,
         )

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,7 @@ import msgspec
 from zonehost.drivers.runtime.seccomp import default_profile, resolve, this_machine
 from zonehost.drivers.runtime.seccomp_ranges import condensed
 from zonehost.errors import InvalidParameter, SystemFailure
+from zonehost.linux.vacate import vacate
 
 ANNOTATION: Final = "run.oci.seccomp_bpf_data"
 _ACTIONS: Final = {
@@ -36,6 +38,9 @@ _ACTIONS: Final = {
 _WITH_NUMBER: Final = ("ERRNO", "TRACE")
 _OPERATORS: Final = {"NE": 1, "LT": 2, "LE": 3, "EQ": 4, "GE": 5, "GT": 6, "MASKED_EQ": 7}
 _UNKNOWN_CALL: Final = -1
+_DIGITS: Final = sha256().digest_size * 2
+_NOT_KEPT: Final = (FileNotFoundError, IsADirectoryError, ValueError)
+"""Why there may be no program where one is kept: none was made yet, or that is not what was written."""
 
 
 class _Comparison(ctypes.Structure):
@@ -62,15 +67,28 @@ def program(profile: dict[str, Any], capabilities: Sequence[str], folder: str) -
     machine = this_machine()
     key = sha256(text + repr((machine, sorted(capabilities))).encode())
     path = Path(folder, key.hexdigest())
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        made = base64.b64encode(condensed(compile_filter(resolve(text, capabilities, machine)))).decode()
+    with suppress(*_NOT_KEPT):
+        return _checked(path.read_bytes())
+    made = base64.b64encode(condensed(compile_filter(resolve(text, capabilities, machine))))
     path.parent.mkdir(mode=0o700, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(made)
+    temporary.write_bytes(made + sha256(made).hexdigest().encode())
+    if path.is_dir():
+        vacate(path)
     temporary.rename(path)
-    return made
+    return made.decode()
+
+
+def _checked(kept: bytes) -> str:
+    """A program as it was kept: a zone under half of one would do what it may not.
+
+    Raises:
+        ValueError: that is not what was written.
+    """
+    made, digest = kept[:-_DIGITS], kept[-_DIGITS:]
+    if sha256(made).hexdigest().encode() != digest:
+        raise ValueError("a kept program is damaged")
+    return made.decode()
 
 
 def given(annotations: Mapping[str, str]) -> bytes:
