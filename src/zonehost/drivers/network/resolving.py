@@ -28,6 +28,7 @@ from zonehost.linux.dialling import dial
 from zonehost.linux.netlink import Channel, entered
 from zonehost.linux.netlink_redirect import Redirect, install
 from zonehost.linux.netlink_sets import NETFILTER
+from zonehost.linux.vacate import vacate
 
 log = logging.getLogger(__name__)
 _SECONDS: Final = 5.0
@@ -99,7 +100,7 @@ class Resolver:
         if self._process is not None:
             self._process.wait(_SECONDS)
         for path in (self._path, self._log):
-            path.unlink(missing_ok=True)
+            vacate(path)
 
     def leave(self) -> None:
         """Let it go on alone."""
@@ -135,7 +136,9 @@ class Resolver:
         return self._connection
 
     def _spawn(self) -> None:
-        self._path.unlink(missing_ok=True)
+        vacate(self._path)
+        if self._log.is_dir():
+            vacate(self._log)
         if self._process is not None:
             self._process.wait(_SECONDS)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as control:
@@ -156,7 +159,7 @@ class Resolver:
     def _kill(self, connection: socket.socket) -> None:
         """End a resolver that does not answer, whoever started it."""
         log.error("the resolver has not answered for %d seconds, and is killed", _SECONDS)
-        self._path.unlink(missing_ok=True)
+        vacate(self._path)
         if self._process is not None:
             self._process.kill()
         else:

@@ -22,6 +22,7 @@ from zonehost.drivers.statfs.server import ORDER, STAYS
 from zonehost.errors import SystemFailure
 from zonehost.linux import ancillary
 from zonehost.linux.dialling import dial
+from zonehost.linux.vacate import vacate
 
 _SECONDS: Final = 10.0
 _APART: Final = 1.0
@@ -126,18 +127,21 @@ class Supervisor:
 
     def _spawn(self) -> socket.socket:
         self._bury()
-        self._path.unlink(missing_ok=True)
+        vacate(self._path)
+        output = self._path.with_suffix(".log")
+        if output.is_dir():
+            vacate(output)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as control:
             control.bind(str(self._path))
             self._path.chmod(0o600)
             control.listen()
             connection = dial(str(self._path), _SECONDS)
-            with self._path.with_suffix(".log").open("ab") as output:
+            with output.open("ab") as told:
                 self._process = subprocess.Popen(
                     command(str(self._path), control.fileno(), self._pool),
                     stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
+                    stdout=told,
+                    stderr=told,
                     cwd="/",
                     pass_fds=[control.fileno(), self._pool],
                     start_new_session=True,
@@ -156,7 +160,7 @@ class Supervisor:
                 os.close(process)
         self._bury()
         for path in (self._path, self._path.with_suffix(".log"), Path(f"{self._path}.calls")):
-            path.unlink(missing_ok=True)
+            vacate(path)
 
     def _bury(self) -> None:
         if self._process is not None:
