@@ -18,9 +18,9 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK: Final = 1 << 20
 
 
-def read_facts(folder: str) -> Facts:
-    """What is known of the layer in a folder."""
-    with open(f"{folder}/{FACTS}", "rb") as file:
+def read_facts(folder: str, name: str = FACTS) -> Facts:
+    """What is known of the layer in a folder, as one of its files says."""
+    with open(f"{folder}/{name}", "rb") as file:
         return msgspec.json.decode(file.read(), type=Facts)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +18,12 @@ from zonehost.drivers.layers.commit import EMPTY, changes_nothing
 from zonehost.drivers.layers.foundation import lay
 from zonehost.drivers.layers.jobs import Commit, Completion, Unpacking
 from zonehost.drivers.layers.pack import read_facts
-from zonehost.drivers.layers.staging import SAFE, TREE, Facts
+from zonehost.drivers.layers.staging import FACTS, SAFE, TREE, Facts
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.linux import jobs
 from zonehost.linux.boot import boot_id
 from zonehost.linux.forkserver import ForkServer
+from zonehost.linux.vacate import vacate
 from zonehost.tar.reader import Bounds
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class LayerPool:
         synced = set(self._unsafe)
         await jobs.run(self._forks, f"{_JOBS}:sync", self._root)
         for diff_id in synced.intersection(self._facts):
-            Path(self.folder(diff_id), SAFE).touch()
+            Path(self.folder(diff_id), SAFE).write_bytes(msgspec.json.encode(self._facts[diff_id]))
         self._unsafe -= synced
 
     def stack(self, diff_ids: Sequence[str]) -> tuple[str, ...]:
@@ -151,14 +152,16 @@ class LayerPool:
         lay(Path(self.foundation))
         for folder in self._folders():
             facts = None if folder.name.startswith(_ASIDE) else await self._sound(folder)
-            if facts is None:
-                async with self.aside() as aside:
-                    folder.rename(aside)
-            else:
+            if facts is not None:
                 self._facts[facts.layer.diff_id] = facts
                 for place in (folder / _COMPLETIONS).glob("*"):
                     tree = place / TREE
                     self._completions[place.name, facts.layer.diff_id] = str(tree) if tree.exists() else None
+            elif (folder / SAFE).exists():  # zones may run on its tree
+                log.error("a layer is lost until its image comes in again: %s and its copy are damaged", folder / FACTS)
+            else:
+                async with self.aside() as aside:
+                    folder.rename(aside)
         return self.diff_ids()
 
     def _folders(self) -> list[Path]:
@@ -167,13 +170,15 @@ class LayerPool:
         return [folder for folder in root.iterdir() if folder.name != _FOUNDATION] if root.is_dir() else []
 
     async def _sound(self, folder: Path) -> Facts | None:
-        """The facts of a layer, unless the machine went down before all of the layer was on the disk."""
-        try:
-            facts = read_facts(str(folder))
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
+        """The facts of a layer, unless the machine went down before all of the layer was on the disk.
+
+        What is safe has them twice.
+        """
+        facts = _told(folder, FACTS)
         if (folder / SAFE).exists():
-            return facts
+            return facts or _mended(folder)
+        if facts is None:
+            return None
         if facts.boot != boot_id():
             await self._clear(str(folder / _COMPLETIONS))
             if not await jobs.run(self._forks, f"{_JOBS}:verify", str(folder)):
@@ -199,7 +204,13 @@ class LayerPool:
     def adopt(self, folder: str, facts: Facts) -> Layer:
         """Give a new layer its name. Another call may have brought the same layer meanwhile; then that one stays."""
         if facts.layer.diff_id not in self._facts:
-            Path(folder).rename(self.folder(facts.layer.diff_id))
+            place = Path(self.folder(facts.layer.diff_id))
+            if place.exists():  # its facts were lost; zones may run on its tree
+                (place / SAFE).unlink()
+                vacate(place / FACTS)
+                Path(folder, FACTS).rename(place / FACTS)
+            else:
+                Path(folder).rename(place)
             self._facts[facts.layer.diff_id] = facts
             self._unsafe.add(facts.layer.diff_id)
         return self._facts[facts.layer.diff_id].layer
@@ -216,6 +227,24 @@ class LayerPool:
     async def _clear(self, folder: str) -> None:
         if Path(folder).exists():
             await jobs.run(self._forks, f"{_JOBS}:remove", folder)
+
+
+def _told(folder: Path, name: str) -> Facts | None:
+    """The facts in a file of a layer's folder, if there are any, and they are of that layer."""
+    with suppress(FileNotFoundError, IsADirectoryError, msgspec.DecodeError):
+        facts = read_facts(str(folder), name)
+        return facts if facts.layer.diff_id == _ALGORITHM + folder.name else None
+    return None
+
+
+def _mended(folder: Path) -> Facts | None:
+    """The facts that a safe layer has a second time, if that can be read, written anew where they belong."""
+    facts = _told(folder, SAFE)
+    if facts is not None:
+        log.warning("%s was damaged or gone, and is written anew", folder / FACTS)
+        vacate(folder / FACTS)
+        (folder / FACTS).write_bytes(msgspec.json.encode(facts))
+    return facts
 
 
 def _chain(diff_ids: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ SKELETON: Final = "skeleton.zst"
 FACTS: Final = "facts.json"
 REPLACED: Final = "replaced"
 SAFE: Final = "safe"
+"""Written when all of the layer is on the disk, with the facts in it a second time."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
