@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.errors import SystemFailure
+from zonehost.linux.vacate import vacate
 from zonehost.store.codec import Key, Row, digest
 from zonehost.store.schema import migrate
 
@@ -68,6 +69,8 @@ class StateFile:
             if not _is_damage(error):
                 raise SystemFailure(f"the state in {self.path} cannot be read: {error}") from error
             return Contents(rows, fault=str(error))
+        except IsADirectoryError:
+            return Contents(fault="a folder is in its place")
         except OSError as error:
             raise SystemFailure(f"the state in {self.path} cannot be opened: {error}") from error
         if head is None:
@@ -108,10 +111,12 @@ class StateFile:
             draft.discard()
             raise
         if keep:
-            self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
+            damaged = self.path.with_name(f"{self.path.name}.damaged")
+            vacate(damaged)
+            self.path.replace(damaged)
         # The log of the old file must not be taken for the new one's.
         for part in _PARTS[1:]:
-            Path(f"{self.path}{part}").unlink(missing_ok=True)
+            vacate(f"{self.path}{part}")
         draft.path.replace(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -122,7 +127,7 @@ class StateFile:
     def discard(self) -> None:
         """Remove it. Idempotent."""
         for part in _PARTS:
-            Path(f"{self.path}{part}").unlink(missing_ok=True)
+            vacate(f"{self.path}{part}")
 
     def close(self) -> None:
         """Let go of it; SQLite folds its log into it. Idempotent."""
