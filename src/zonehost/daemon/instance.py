@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from zonehost.domain.identity import new_id
+from zonehost.domain.identity import looks_like_id, new_id
 from zonehost.errors import Conflict, SystemFailure
+from zonehost.linux.vacate import vacate
 
+log = logging.getLogger(__name__)
+_DIGITS: Final = 64
+_NO_TEXT: Final = (FileNotFoundError, IsADirectoryError, UnicodeDecodeError)
 _SOCKET_BYTES: Final = 108
 """unix(7), sun_path."""
 
@@ -51,7 +57,11 @@ def lock(data_root: Path, run_root: Path, name: str) -> tuple[int, ...]:
 
 
 def _lock_folder(folder: Path) -> int:
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    place = folder / "lock"
+    try:
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SystemFailure(f"cannot lock {place}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -78,12 +88,15 @@ def _lock_name(name: str) -> int:
 
 
 def lasting_id(data_root: Path) -> str:
-    """The id of this host, made at its first start."""
+    """The id of this host, made at its first start, and anew if it is damaged: nothing on the disk depends on it."""
     place = data_root / "id"
-    try:
-        return place.read_text().strip()
-    except FileNotFoundError:
-        draft = data_root / "id.new"
-        draft.write_text(f"{new_id()}\n")
-        draft.rename(place)
-        return place.read_text().strip()
+    with suppress(*_NO_TEXT):
+        if looks_like_id(known := place.read_text().strip()) and len(known) == _DIGITS:
+            return known
+    if place.exists():
+        log.error("%s is damaged: the host gets a new id", place)
+        vacate(place)
+    draft, made = data_root / "id.new", new_id()
+    draft.write_text(f"{made}\n")
+    draft.rename(place)
+    return made
