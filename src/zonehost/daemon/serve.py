@@ -20,7 +20,11 @@ from zonehost.daemon.requirements import check_requirements
 from zonehost.daemon.tls import Tls
 from zonehost.daemon.wiring import assemble
 from zonehost.engine.recovery.recover import recover
+from zonehost.linux.allocator import give_back
 
+_LARGE: Final = 512 << 10
+"""Bytes of a block of memory that is given back once it is free: the interpreter's table of names, made anew every few
+thousand zones, would else leave its gap in the heap for good."""
 _GRACE: Final = 5.0
 """Seconds that calls which have begun get to end, once the daemon was told to stop."""
 
@@ -42,6 +46,7 @@ async def serve(configuration: Configuration) -> None:
     tls = Tls(configuration.tlscacert, configuration.tlscert, configuration.tlskey) if configuration.tlskey else None
     addresses = [parse_address(text, tls=tls is not None) for text in configuration.hosts]
     check_requirements()
+    give_back(_LARGE)
     data_root, run_root = Path(configuration.data_root), Path(configuration.run_root)
     make_roots(data_root, run_root)
     async with AsyncExitStack() as undo:
