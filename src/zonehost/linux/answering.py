@@ -6,15 +6,19 @@ It runs in the fork server's children, so it knows nothing of asyncio: what the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from zonehost import errors
+from zonehost.linux.ahead import ahead
+from zonehost.linux.chunked import ChunkedBody, reading
 
 CHUNK: Final = 1 << 20
 """Bytes that one read takes from a pipe at the most."""
+_AHEAD: Final = 4
 
 Job = Callable[[Any, list[int]], Any]
 
@@ -51,7 +55,16 @@ def answering(function: Job) -> Callable[[Any, list[int]], int]:
     return job
 
 
-def chunks(fd: int) -> Iterator[bytes]:
-    """What comes through a descriptor, up to its end."""
-    while chunk := os.read(fd, CHUNK):
-        yield chunk
+def incoming(fds: Sequence[int]) -> Iterator[bytes]:
+    """The stream that the job was given: what comes through the first descriptor, up to its end.
+
+    Where there is a second one, that is the connection of a request (`linux.arriving`), and the first has only the
+    beginning of its body. That is read some megabytes ahead, since nobody else empties the connection meanwhile.
+
+    Raises:
+        InvalidParameter: the request's body is damaged or cut off.
+    """
+    through = iter(partial(os.read, fds[0], CHUNK), b"")
+    if len(fds) == 1:
+        return through
+    return ahead(ChunkedBody(b"".join(through), reading(fds[1])), _AHEAD)

@@ -17,6 +17,7 @@ import msgspec
 
 from zonehost import errors
 from zonehost.linux.answering import CHUNK, Answer
+from zonehost.linux.arriving import Arriving
 from zonehost.linux.forkserver import Child, ForkServer
 
 _PIPE_SIZE: Final = 1 << 20
@@ -30,17 +31,22 @@ async def run(
     *,
     archive: AsyncIterable[bytes] | None = None,
 ) -> Any:
-    """Run a job to its end: what it returned. It gets `fds`, and before them the end to read `archive` from.
+    """Run a job to its end: what it returned. It gets `fds`, or what `answering.incoming` reads `archive` from.
 
     Raises:
         ZonehostError: the job raised it. SystemFailure: the job crashed.
         Exception: what `archive` raised; the job is killed.
     """
-    with _Pipe() as answer, _Pipe() as source:
-        if archive is None:
-            child = await server.fork(target, arguments, (answer.write, *fds))
-        else:
-            child = await server.fork(target, arguments, (answer.write, source.read, *fds))
+    arriving = archive if isinstance(archive, Arriving) else None
+    with _Pipe() as answer, _Pipe() as source, contextlib.ExitStack() as stack:
+        if archive is not None:
+            fds = (source.read,)
+        if arriving is not None and (taken := arriving.take()) is not None:
+            stack.callback(os.close, taken.connection)
+            fds = (source.read, taken.connection)
+            archive = _one(taken.beginning)
+        child = await server.fork(target, arguments, (answer.write, *fds))
+        stack.close()
         answer.close_write()
         source.close_read()
         os.set_blocking(answer.read, False)
@@ -53,7 +59,10 @@ async def run(
             finally:
                 if feeding is not None:
                     await _cancelled(feeding)
-            return await _value(told, child)
+            value = await _value(told, child)
+            if arriving is not None:
+                arriving.finish()
+            return value
 
 
 async def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[int] = ()) -> AsyncGenerator[bytes]:
@@ -122,6 +131,10 @@ async def _supervised(child: Child) -> AsyncIterator[None]:
 async def _cancelled(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+async def _one(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk
 
 
 async def _feed(source: _Pipe, archive: AsyncIterable[bytes], child: Child) -> None:

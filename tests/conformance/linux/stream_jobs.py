@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from zonehost.errors import Conflict
-from zonehost.linux.answering import answering, chunks
+from zonehost.linux.answering import answering, incoming
 
 
 @answering
@@ -32,7 +32,7 @@ def crash(arguments: Any, fds: list[int]) -> None:
 
 @answering
 def count(arguments: Any, fds: list[int]) -> int:
-    return sum(map(len, chunks(fds[0])))
+    return sum(map(len, incoming(fds)))
 
 
 @answering

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from zonehost.errors import Conflict, SystemFailure
+from zonehost.errors import Conflict, InvalidParameter, SystemFailure
 from zonehost.linux import jobs
+from zonehost.linux.arriving import Arriving, Taken
 from zonehost.linux.forkserver import ForkServer
 
 
@@ -51,6 +53,42 @@ async def test_a_job_need_not_read_to_the_end(server: ForkServer) -> None:
         await jobs.run(server, "stream_jobs:stop_reading", None, archive=pieces(b"hello", *[bytes(1 << 20)] * 9))
         == "hello"
     )
+
+
+class OnSocket(Arriving):
+    """A body on one end of a pair of sockets."""
+
+    def __init__(self, beginning: bytes) -> None:
+        self.client, self._server = socket.socketpair()
+        self._server.setblocking(False)
+        self._beginning = beginning
+        self.finished = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise AssertionError("it was to be taken")
+
+    def take(self) -> Taken:
+        return Taken(self._server.detach(), self._beginning)
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+async def test_an_archive_is_read_off_its_connection(server: ForkServer) -> None:
+    body = OnSocket(b"3\r\na")
+    counting = asyncio.create_task(jobs.run(server, "stream_jobs:count", None, archive=body))
+    with body.client as client:
+        await asyncio.to_thread(client.sendall, b"bc\r\n" + b"186a0\r\n%s\r\n" % bytes(100_000) * 50 + b"0\r\n\r\n")
+        assert await counting == 5_000_003
+    assert body.finished
+
+
+async def test_a_connection_that_ends_too_soon_fails_the_job(server: ForkServer) -> None:
+    body = OnSocket(b"3\r\na")
+    body.client.close()
+    with pytest.raises(InvalidParameter, match="the request ended before its body did"):
+        await jobs.run(server, "stream_jobs:count", None, archive=body)
+    assert not body.finished
 
 
 async def test_an_archive_that_breaks_off_ends_the_job(server: ForkServer) -> None:

@@ -20,7 +20,7 @@ from zonehost.drivers.builds.layout import Layout
 from zonehost.drivers.builds.trees import DiskTree, IndexTree, Item, SourceTree
 from zonehost.errors import InvalidParameter
 from zonehost.linux import overlay
-from zonehost.linux.answering import answering, chunks
+from zonehost.linux.answering import answering, incoming
 from zonehost.linux.scratch import privately
 from zonehost.ports.build_files import Placement, Selection
 from zonehost.tar import block, entry, writer
@@ -47,7 +47,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 @answering
 def receive(arguments: Any, fds: list[int]) -> None:
     """Keep a context."""
-    index.keep(chunks(fds[0]), arguments["folder"], msgspec.convert(arguments["bounds"], Bounds))
+    index.keep(incoming(fds), arguments["folder"], msgspec.convert(arguments["bounds"], Bounds))
 
 
 @answering
@@ -124,7 +124,7 @@ def extract(folder: Any, fds: list[int]) -> None:
     root = os.open(folder, _FOLDER)
     tree = Tree(root)
     extractor = Extractor(tree, _occupied)
-    reader = Reader(Stream(chunks(fds[0])), Bounds())
+    reader = Reader(Stream(incoming(fds)), Bounds())
     for member in reader:
         extractor.put(relative(member.name), member, reader.content())
     extractor.finish()

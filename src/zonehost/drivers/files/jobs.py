@@ -14,7 +14,7 @@ from zonehost.drivers.files.paths import ZonePath, status
 from zonehost.drivers.files.read import copied, exported
 from zonehost.drivers.files.write import unpack
 from zonehost.linux import accounts
-from zonehost.linux.answering import answering, chunks
+from zonehost.linux.answering import answering, incoming
 from zonehost.ports.files import ZoneTree
 from zonehost.tar.extract import write as write_all
 from zonehost.tar.writer import gathered
@@ -68,7 +68,7 @@ def write(arguments: Any, fds: list[int]) -> None:
     path = ZonePath(work.tree, work.path)
     account = accounts.find(root, work.user) if work.user else None
     owner = (account.uid, account.gid) if account else None
-    unpack(root, path, chunks(fds[0]), keep_kinds=work.keep_kinds, owner=owner)
+    unpack(root, path, incoming(fds), keep_kinds=work.keep_kinds, owner=owner)
 
 
 @answering

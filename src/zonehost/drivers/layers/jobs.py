@@ -16,7 +16,7 @@ from zonehost.drivers.layers.save import save as archived
 from zonehost.drivers.layers.unpack import unpack as take_in
 from zonehost.errors import InvalidParameter, SystemFailure
 from zonehost.linux import libc
-from zonehost.linux.answering import answering, chunks
+from zonehost.linux.answering import answering, incoming
 from zonehost.ports.archives import ArchivedImage
 from zonehost.tar.compression import gzipped
 from zonehost.tar.extract import write
@@ -37,7 +37,7 @@ def unpack(arguments: Any, fds: list[int]) -> Any:
     """A layer from an archive."""
     wanted = msgspec.convert(arguments, Unpacking)
     os.umask(0)
-    return msgspec.to_builtins(take_in(chunks(fds[0]), wanted.folder, wanted.bounds, wanted.diff_id))
+    return msgspec.to_builtins(take_in(incoming(fds), wanted.folder, wanted.bounds, wanted.diff_id))
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +126,7 @@ def load(arguments: Any, fds: list[int]) -> Any:
     wanted = msgspec.convert(arguments, Loading)
     os.umask(0)
     return msgspec.to_builtins(
-        take_in_images(chunks(fds[0]), wanted.folder, wanted.known, wanted.bounds, wanted.architecture)
+        take_in_images(incoming(fds), wanted.folder, wanted.known, wanted.bounds, wanted.architecture)
     )
 
 
