@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from time import time
 from urllib.parse import quote
 
@@ -193,6 +196,38 @@ def test_half_a_request_and_a_vanished_client_do_no_harm(daemon: Daemon, wire: W
             client.sendall(sent)
     wire.call("GET", "/info")
     assert wire.call("GET", "/containers/json?all=1").json == []
+
+
+def test_an_archive_that_is_cut_off_leaves_nothing(daemon: Daemon, wire: Wire) -> None:
+    assert daemon.process is not None
+    layers = Path(f"/proc/{daemon.process.pid}/root{daemon.instance.data_root}/pool/layers")
+    before = sorted(layers.iterdir())
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("large")
+        member.size = 4_000_000
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+    sent = b"%x\r\n%s" % (len(archive.getvalue()), archive.getvalue()[:2_000_000])
+    for path in ("/images/create?fromSrc=-&repo=cut", "/images/load", "/build?remote="):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(daemon.endpoint))
+            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(4096):
+                pass
+    assert sorted(layers.iterdir()) == before
+    assert not wire.call("GET", f"/images/json?filters={quote(json.dumps({'reference': ['cut']}))}").json
+
+
+def test_who_sends_no_archive_is_told_while_still_sending(daemon: Daemon) -> None:
+    for path in ("/images/create?fromSrc=-&repo=cut", "/images/load"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(daemon.endpoint))
+            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            for _ in range(200):
+                client.sendall(b"8000\r\n" + b"no archive".ljust(0x8000) + b"\r\n")
+            assert client.recv(12) == b"HTTP/1.1 400"
 
 
 def test_a_client_that_leaves_a_stream_leaves_no_trace(daemon: Daemon, wire: Wire, rich: str) -> None:

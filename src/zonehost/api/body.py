@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from aiohttp import web
 
+from zonehost.api.connection import Connection
 from zonehost.api.errors import RequestTimeout, RequestTooLarge
 from zonehost.api.fields import fit_for
 from zonehost.errors import InvalidParameter
@@ -68,6 +69,8 @@ def decode(data: bytes, kind: type[S], prepare: Callable[[dict[str, Any]], None]
 
 async def chunks(request: web.BaseRequest) -> AsyncIterator[bytes]:
     """The body as it comes. Raises ConnectionError if the client disappears before its end."""
+    if (held := cast(Connection, request.protocol).held) is not None:
+        held.release()
     try:
         async for chunk in request.content.iter_any():
             yield chunk

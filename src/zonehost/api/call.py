@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from zonehost.api import body, query
+from zonehost.api.upload import Upload
 from zonehost.api.version import Version
 from zonehost.domain.filters import Filters
 from zonehost.engine.host import Host
@@ -79,6 +80,6 @@ class Call:
         """The JSON body, or None. Raises as `body.read_json`."""
         return await body.read_json(self.request, kind, prepare)
 
-    def upload(self) -> AsyncIterator[bytes]:
+    def upload(self) -> Upload:
         """The body as a stream of bytes."""
-        return body.chunks(self.request)
+        return Upload(self.request)

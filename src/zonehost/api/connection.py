@@ -19,6 +19,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from zonehost.api import answers
 from zonehost.api.hangup import HangupWatch, can_watch
+from zonehost.api.held import Held, split
 
 HEAD_SECONDS: Final = 30.0
 """How long the head of a request may take from its first byte."""
@@ -37,7 +38,7 @@ class Connection(web.RequestHandler):
     if it listens; that can be told of unix sockets only.
     """
 
-    __slots__ = ("_body", "_busy", "_deadline", "_hangup", "_head_seconds", "half_closed")
+    __slots__ = ("_body", "_busy", "_deadline", "_hangup", "_head_seconds", "half_closed", "held")
 
     def __init__(self, server: web.Server, *, head_seconds: float, **options: Any) -> None:
         super().__init__(server, **options)
@@ -47,6 +48,8 @@ class Connection(web.RequestHandler):
         self._deadline: asyncio.TimerHandle | None = None
         self._hangup: HangupWatch | None = None
         self.half_closed = False
+        self.held: Held | None = None
+        """The body of the request, if it has been left on the connection."""
 
     def take(self, body: StreamReader) -> None:
         """A request is about to be handled; its body may still be coming."""
@@ -60,11 +63,26 @@ class Connection(web.RequestHandler):
     def end(self) -> None:
         """The request is answered; the next may come."""
         self._busy = False
+        if self.held is not None:
+            self.held.release()
+            self.held.abandon()
 
     def data_received(self, data: bytes) -> None:
         if not self._busy and self._deadline is None:
             self._deadline = self._loop.call_later(self._head_seconds, self._give_up)
-        super().data_received(data)
+            if self._hold(data):
+                return
+        if self.held is None or not self.held.taken:
+            super().data_received(data)
+
+    def _hold(self, data: bytes) -> bool:
+        transport = self.transport
+        if transport is None or self.ssl_context is not None or (parts := split(data)) is None:
+            return False
+        head, beginning = parts
+        self.held = Held(transport, super().data_received, beginning)
+        super().data_received(head)
+        return True
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's returns None, which closes too
         """The client sends no more. Whether the connection stays open: for the answer to what it has sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from zonehost.api.dispatch import Dispatcher
 from zonehost.api.resources.requests import VolumeCreate
 from zonehost.api.routing import Route, Table
 from zonehost.engine.host import Host
+from zonehost.linux.chunked import ChunkedBody, reading
 
 
 class Site:
@@ -39,6 +41,8 @@ class Site:
                 Route("POST", "/watch", self.wait),
                 Route("POST", "/verb", self.wait, verb=True),
                 Route("POST", "/upload", self.upload, verb=True),
+                Route("POST", "/taken", self.hand_over),
+                Route("POST", "/refused", self.refuse_unread),
                 Route("GET", "/half", self.break_off),
                 Route("GET", "/bug", self.fall),
             )
@@ -66,6 +70,24 @@ class Site:
         finally:
             self.ended.set_result("left")
         return answers.empty()
+
+    async def hand_over(self, call: Call) -> web.StreamResponse:
+        upload = call.upload()
+        taken = upload.take()
+        assert upload.take() is None
+        if taken is None:
+            return answers.document("not taken")
+        body = ChunkedBody(taken.beginning, reading(taken.connection))
+        content = await asyncio.to_thread(lambda: b"".join(body))
+        os.close(taken.connection)
+        upload.finish()
+        return answers.document({"bytes": len(content), "sum": sum(content)})
+
+    async def refuse_unread(self, call: Call) -> web.StreamResponse:
+        taken = call.upload().take()
+        assert taken is not None
+        os.close(taken.connection)
+        raise errors.InvalidParameter("not what was wanted")
 
     async def wait(self, call: Call) -> web.StreamResponse:
         self.begun.set()
@@ -319,6 +341,67 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_one_line_of_the
         await site.dispatcher.drain(5)
     await asyncio.sleep(0)
     assert [record.exc_info for record in caplog.records] == [None]
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+async def test_a_chunked_body_can_be_read_off_its_connection(client: Client) -> None:
+    body = (b"8000\r\n" + b"\1" * 0x8000 + b"\r\n") * 200 + b"0\r\n\r\n"
+    head = f"POST /taken HTTP/1.1\r\nHost: d\r\nConnection: close\r\n{CHUNKED}\r\n\r\n".encode()
+    for first in (len(head) - 2, len(head), len(head) + 3, len(head) + 0x8007):
+        # Where the head comes in two pieces the body is HTTP's; in all other cases the connection is handed over.
+        reader, writer = await asyncio.open_unix_connection(client._path)
+        writer.write((head + body)[:first])
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.write((head + body)[first:])
+        async with asyncio.timeout(5):
+            status, _, told = parsed(await reader.read())
+        writer.close()
+        assert status == 200
+        if first < len(head):
+            assert told == "not taken"
+        else:
+            assert told == {"bytes": 200 * 0x8000, "sum": 200 * 0x8000}
+
+
+async def test_a_body_that_is_not_chunked_is_not_handed_over(client: Client) -> None:
+    assert (await client.ask("POST", "/taken", body=b"x"))[2] == "not taken"
+    upgrade = f"POST /taken HTTP/1.1\r\nHost: d\r\nConnection: close\r\nUpgrade: tcp\r\n{CHUNKED}\r\n\r\n".encode()
+    assert parsed(await client.raw(upgrade + b"0\r\n\r\n"))[2] == "not taken"
+
+
+async def test_a_connection_ends_with_what_was_read_off_it(client: Client) -> None:
+    """Nobody can tell whether the job has read more than the body."""
+    head = f"POST /taken HTTP/1.1\r\nHost: d\r\n{CHUNKED}\r\n\r\n".encode()
+    status, headers, _ = parsed(await client.raw(head + b"1\r\na\r\n0\r\n\r\n"))
+    assert (status, headers["Connection"]) == (200, "close")
+
+
+async def test_a_chunked_body_that_nobody_takes_is_read_as_ever(client: Client, site: Site) -> None:
+    head = f"POST /upload HTTP/1.1\r\nHost: d\r\n{CHUNKED}\r\n\r\n".encode()
+    async with asyncio.timeout(5):
+        assert parsed(await client.raw(head + b"5\r\nhello\r\n0\r\n\r\n"))[0] == 204
+    assert site.ended.result() == "left"
+
+
+async def test_a_chunked_body_that_nobody_wants_is_answered(client: Client) -> None:
+    head = f"POST /nosuch HTTP/1.1\r\nHost: d\r\n{CHUNKED}\r\n\r\n".encode()
+    assert parsed(await client.raw(head + b"5\r\nhello\r\n0\r\n\r\n"))[0] == 404
+
+
+async def test_who_is_still_sending_gets_the_answer(client: Client) -> None:
+    """Bytes that a job left unread are no reason to reset the connection."""
+    reader, writer = await asyncio.open_unix_connection(client._path)
+    writer.write(f"POST /refused HTTP/1.1\r\nHost: d\r\n{CHUNKED}\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        for _ in range(100):
+            writer.write(b"8000\r\n" + bytes(0x8000) + b"\r\n")
+            await writer.drain()
+        told = await reader.readuntil(b"wanted")
+        writer.close()
+    assert told.startswith(b"HTTP/1.1 400")
 
 
 async def test_draining_ends_watchers_and_waits_for_verbs(client: Client, site: Site) -> None:

@@ -75,7 +75,7 @@ class BuildKitRoutes:
         """A build of version 2 has its files from a session; any other is the classic one."""
         kind, _, name = call.text("buildid").partition(":")
         if kind == _UPLOAD and name:
-            await self._found(call).upload(name, call.upload())
+            await self._found(call).upload(name, aiter(call.upload()))
             return answers.empty(200)
         if call.text("version") != "2":
             return await build.build_image(call)

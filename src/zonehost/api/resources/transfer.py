@@ -73,7 +73,7 @@ async def receive_stream(call: Call) -> web.StreamResponse:
             stream.close()
         return Done()
     pipe = Pipe()
-    filling = asyncio.create_task(pipe.fill(call.upload()))
+    filling = asyncio.create_task(pipe.fill(aiter(call.upload())))
     try:
         if call.flag("progress"):
             return await deliver(call.request, answers.JSON, _lines(call, pipe), json_line)
