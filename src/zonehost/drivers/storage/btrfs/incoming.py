@@ -1,26 +1,31 @@
 """Receiving: a job of the fork server that reads frames from a pipe or a connection and applies what is in them.
 
-The data do not pass through the daemon. A frame is applied when its checksum was right; where a stream is cut or a
-frame damaged, all before it is done and on the disk, and the job says where that is.
+The data do not pass through the daemon. A thread reads frames and checks their checksums while those before are
+applied. Where a stream is cut or a frame damaged, all before it is done and on the disk, and the job says where
+that is.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from zonehost.domain.frames import CUT, DATA_SIZE, HEADING_SIZE, Damaged, Heading, Kind, parse_heading
+from zonehost.domain.frames import CUT, DATA_SIZE, HEADING_SIZE, Damaged, Kind, parse_heading
 from zonehost.domain.sending import Position
 from zonehost.drivers.storage.btrfs.applier import Applier
 from zonehost.errors import InvalidParameter
 from zonehost.linux import btrfs
+from zonehost.linux.ahead import ahead
 from zonehost.linux.answering import answering
 from zonehost.linux.blocking import read_into
 from zonehost.linux.btrfs_stream import BadStream, CommandBuffer
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_AHEAD: Final = 2
+"""Frames that wait to be applied."""
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,17 +43,22 @@ def _receive(arguments: Any, fds: list[int]) -> dict[str, Any]:
     try:
         for number in range(order.position.dataset, len(order.places)):
             intake.dataset(number, order.places[number])
-        intake.heading(Kind.DONE)
+        intake.frame(Kind.DONE)
     except Damaged as error:
         return {"position": intake.position, "trouble": str(error)}
     return {"position": intake.position, "trouble": ""}
+
+
+class _Frame(NamedTuple):
+    kind: Kind
+    body: memoryview
 
 
 class _Intake:
     """The state of one stream."""
 
     def __init__(self, source: int, begin: Position) -> None:
-        self._source = source
+        self._frames = ahead(_frames(source), _AHEAD)
         self.position = begin
 
     def dataset(self, number: int, place: str) -> None:
@@ -60,10 +70,9 @@ class _Intake:
         commands = CommandBuffer(DATA_SIZE, self.position.offset, self.position.trail)
         try:
             self._check_number(number)
-            while (heading := self.heading(Kind.DATA, Kind.END)).kind is Kind.DATA:
-                room = commands.room(heading.size)
-                self._fill(heading, room)
-                for command in commands.commands(heading.size):
+            while (found := self.frame(Kind.DATA, Kind.END)).kind is Kind.DATA:
+                commands.room(len(found.body))[:] = found.body
+                for command in commands.commands(len(found.body)):
                     applier.apply(command)
                 applier.flush()
             if not commands.ended or commands.rest:
@@ -81,27 +90,37 @@ class _Intake:
         os.close(root)
         self.position = Position(number + 1)
 
-    def heading(self, *kinds: Kind) -> Heading:
-        """The heading of the next frame."""
-        room = memoryview(bytearray(HEADING_SIZE))
-        if not read_into(self._source, room):
+    def frame(self, *kinds: Kind) -> _Frame:
+        """The next frame, which must be of one of these kinds."""
+        found = next(self._frames, None)
+        if found is None:
             raise Damaged(CUT)
-        heading = parse_heading(room, *kinds)
-        if heading.kind in (Kind.END, Kind.DONE):
-            self._fill(heading, memoryview(bytearray(heading.size)))
-        return heading
-
-    def _fill(self, heading: Heading, room: memoryview) -> None:
-        if not read_into(self._source, room):
-            raise Damaged(CUT)
-        heading.check(room)
+        if found.kind not in kinds:
+            raise Damaged(f"the stream is damaged: a frame {found.kind.value!r} is out of place")
+        return found
 
     def _check_number(self, number: int) -> None:
-        heading = self.heading(Kind.DATASET)
-        room = memoryview(bytearray(heading.size))
-        self._fill(heading, room)
-        if bytes(room) != str(number).encode():
+        if bytes(self.frame(Kind.DATASET).body) != str(number).encode():
             raise BadStream("its datasets are out of order")
+
+
+def _frames(source: int) -> Iterator[_Frame]:
+    """The frames up to DONE, each with its right checksum. A body is there until the next frame is taken."""
+    buffers = [memoryview(bytearray(DATA_SIZE)) for _ in range(_AHEAD + 2)]
+    heading = memoryview(bytearray(HEADING_SIZE))
+    kind = None
+    number = 0
+    while kind is not Kind.DONE:
+        if not read_into(source, heading):
+            raise Damaged(CUT)
+        told = parse_heading(heading, Kind.DATASET, Kind.DATA, Kind.END, Kind.DONE)
+        kind = told.kind
+        body = buffers[number % len(buffers)][: told.size]
+        number += 1
+        if not read_into(source, body):
+            raise Damaged(CUT)
+        told.check(body)
+        yield _Frame(kind, body)
 
 
 receive = answering(_receive)
