@@ -105,6 +105,41 @@ async def test_a_zone_reaches_no_service_on_the_hosts_loopback(world: World, net
         zone.place.reach("127.0.0.1", 80, BRIEFLY)
 
 
+async def test_who_is_put_on_our_bridge_reaches_no_service_on_the_hosts_loopback(
+    world: World, net: KernelNetworking
+) -> None:
+    network = await world.network(net)
+    gateway, prefix = network.pools[0].gateway, network.pools[0].subnet.rpartition("/")[2]
+    guest = world.place()
+    world.host.run(f"ip link add guest0 type veth peer name eth0 netns {guest.process.pid}")
+    world.host.run(f"ip link set guest0 master $(ip -o addr show to {gateway} | awk '{{print $2}}') up")
+    guest.run(f"ip addr add {gateway[:-1]}77/{prefix} dev eth0 && ip link set eth0 up && ip link set lo up")
+    guest.run(f"ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via {gateway}")
+    guest.run("sysctl -qw net.ipv4.conf.all.route_localnet=1")
+    world.host.serve(80)
+    guest.reach(gateway, 80).close()
+    with pytest.raises(TimeoutError):
+        guest.reach("127.0.0.1", 80, BRIEFLY)
+    world.host.run("ip link del guest0")
+
+
+async def test_a_zone_reaches_no_loopback_address_that_another_translates(world: World, net: KernelNetworking) -> None:
+    """Of another engine on this host, say, which publishes a port on 127.0.0.1 only."""
+    network = await world.network(net)
+    zone = await world.zone(net, network)
+    world.outside.serve(80)
+    world.host.run(
+        "nft 'table ip other {\n chain pre {\n type nat hook prerouting priority dstnat;\n"
+        f" tcp dport 8080 dnat to {OUTSIDE}:80\n }}\n }}'"
+    )
+    zone.place.reach(HOST, 8080).close()
+    zone.place.run(f"ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via {network.pools[0].gateway}")
+    zone.place.run("sysctl -qw net.ipv4.conf.all.route_localnet=1")
+    with pytest.raises(TimeoutError):
+        zone.place.reach("127.0.0.1", 8080, BRIEFLY)
+    world.host.run("nft delete table ip other")
+
+
 async def test_a_zone_does_not_reach_the_clouds_metadata(world: World, net: KernelNetworking) -> None:
     zone = await world.zone(net, await world.network(net))
     world.outside.run("ip addr add 169.254.169.254/32 dev lo")

@@ -83,7 +83,7 @@ def test_the_whole_replaces_what_was_there() -> None:
     text = ruleset("t", "zv9", merged(zone_elements([PORT], []), zone_elements([PORT], [STATION])))
     assert text.startswith(removal("t"))
     assert text.count("tcp . 8080 : 172.17.0.2 . 80") == 1
-    assert 'iifname != "zv9*" accept' in text
+    assert 'iifname "zv9*" goto from_zone' in text
     assert '{ "zv1" . 02:42:ac:11:00:02 . 0xfd000000000000000000000000000002 }' in text
     assert "delete table inet t" in text
     assert "delete table bridge t" in text

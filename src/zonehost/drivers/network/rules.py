@@ -59,23 +59,17 @@ SETS: Final = {
 }
 
 INET_CHAINS: Final = """
-	chain guard {
-		type filter hook prerouting priority raw; policy accept;
-		ip daddr 127.0.0.0/8 iifname @bridges drop
-		ip saddr 127.0.0.0/8 iifname @bridges drop
-	}
 	chain arriving {
 		type nat hook prerouting priority dstnat; policy accept;
 		ip daddr 127.0.0.0/8 return
-		fib daddr type local goto published
+		meta nfproto ipv4 fib daddr type local goto published4
+		meta nfproto ipv6 fib daddr type local goto published6
 	}
 	chain made_here {
 		type nat hook output priority -100; policy accept;
 		ip6 daddr ::1 return
-		fib daddr type local goto published
-	}
-	chain published {
-		meta nfproto vmap { ipv4 : goto published4, ipv6 : goto published6 }
+		meta nfproto ipv4 fib daddr type local goto published4
+		meta nfproto ipv6 fib daddr type local goto published6
 	}
 	chain published4 {
 		dnat ip to ip daddr . meta l4proto . th dport map @ports4_at
@@ -94,6 +88,7 @@ INET_CHAINS: Final = """
 		iifname . ip6 saddr @masqueraded6 masquerade
 	}
 	chain to_bridge {
+		iif != 0 iifname != @bridges return
 		ip saddr 127.0.0.0/8 masquerade
 		ct status dnat oifname . ip saddr @inside4 masquerade
 		ct status dnat oifname . ip6 saddr @inside6 masquerade
@@ -124,10 +119,11 @@ INET_CHAINS: Final = """
 BRIDGE_CHAINS: Final = """
 	chain arriving {
 		type filter hook prerouting priority -300; policy accept;
-		iifname != "VETH*" accept
-		ether type ip ip protocol tcp iifname . ether saddr . ip saddr @senders4 accept
+		ether type ip ip protocol tcp ip daddr != 127.0.0.0/8 iifname . ether saddr . ip saddr @senders4 accept
 		ether type ip6 ip6 nexthdr tcp iifname . ether saddr . ip6 saddr @senders6 accept
-		goto from_zone
+		ip daddr 127.0.0.0/8 drop
+		ip saddr 127.0.0.0/8 drop
+		iifname "VETH*" goto from_zone
 	}
 	chain from_zone {
 		ether type ip udp sport 67 drop
