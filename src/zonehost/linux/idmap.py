@@ -44,7 +44,7 @@ def lease(path: str, start: int | None = None) -> Lease:
         Unavailable: every range is lent.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    begin = random.randrange(RANGES) if start is None else start
+    begin = random.SystemRandom().randrange(RANGES) if start is None else start
     for step in range(RANGES):
         number = (begin + step) % RANGES
         request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)

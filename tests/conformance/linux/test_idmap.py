@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,17 @@ def test_no_two_leases_are_of_the_same_range(tmp_path: Path) -> None:
     assert min(firsts) >= idmap.FIRST
     for lease in leases:
         os.close(lease.fd)
+
+
+def test_where_a_lease_begins_is_not_inherited_by_a_fork(tmp_path: Path) -> None:
+    """Children of one process, all with its generator as it was, do not try the same ranges one after another."""
+    firsts = set()
+    for number in range(5):
+        random.seed(0)
+        lease = idmap.lease(str(tmp_path / f"ids{number}"))
+        firsts.add(lease.first)
+        os.close(lease.fd)
+    assert len(firsts) > 1
 
 
 def test_a_lease_ends_with_its_last_holder(tmp_path: Path) -> None:
