@@ -1,27 +1,27 @@
 """The process behind `linux.forkserver`: warm, single-threaded, forks one child for each request.
 
-It must stay small and quick to start, so it knows nothing of asyncio. A job is named `module:function`; the function
-gets its arguments and its file descriptors, and its result is the child's exit status.
+It must stay small: every fork copies its page tables, and what a child writes to, reference counts among that, page by
+page. So it knows nothing of asyncio, and imports little. A job is named `module:function`; the function gets its
+arguments and its file descriptors, and its result is the child's exit status.
 
-Messages on the socket, one a packet, are in `REQUEST` and `NOTICE`. A request carries a memfd of JSON, the directory
-of a cgroup if the child shall be born in one, a process (pidfd_open(2)) if it shall be born in that one's pid
-namespace, and then the job's own descriptors; the notice that a child was forked carries its pidfd.
+Messages on the socket, one a packet, are in `REQUEST` and `NOTICE`. A request carries a memfd of the job's name and
+arguments (`marshal`, which needs no module of its own), the directory of a cgroup if the child shall be born in one, a
+process (pidfd_open(2)) if it shall be born in that one's pid namespace, and then the job's own descriptors; the notice
+that a child was forked carries its pidfd.
 """
 
 from __future__ import annotations
 
 import gc
-import importlib
-import json
+import marshal
 import os
 import select
 import signal
 import socket
 import struct
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from zonehost.linux import ancillary, libc, namespaces
 from zonehost.linux.cgroup_fork import fork_into
@@ -35,43 +35,42 @@ MAX_FDS: Final = 250
 """Descriptors that one packet may carry, a little under the kernel's SCM_MAX_FD of 253 (unix(7))."""
 _DESCRIPTORS: Final = 1 << 30
 """More than a process can have (/proc/sys/fs/nr_open)."""
-_NAME: Final = 200
-"""Bytes at the beginning of a request that hold its module's name for sure."""
 CRASHED: Final = 70
 """The exit status of a job that ended in an exception; the traceback is on standard error."""
 
 
-def _run(fds: list[int]) -> int:
-    with os.fdopen(fds[0], "rb") as file:
-        target, arguments = json.load(file)
+def _read(request: int) -> tuple[str, str, Any]:
+    """The module and the function of a job, and its arguments."""
+    target, arguments = marshal.loads(os.pread(request, os.fstat(request).st_size, 0))
     module, _, function = target.partition(":")
-    return getattr(importlib.import_module(module), function)(arguments, fds[1:]) or 0
+    return module, function, arguments
 
 
-def _become_job(fds: list[int]) -> None:
-    """Run the job in this new process, and end it: nothing of the server's own may run on."""
+def _become_job(module: str, function: str, arguments: Any, fds: list[int], foreign: list[int]) -> None:
+    """Run the job in this new process, and end it: nothing of the server's own may run on. Foreign descriptors go."""
     status = CRASHED
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)  # the handler of SIGCHLD, which does nothing, ends with exec (signal(7))
+        for fd in foreign:
+            os.close(fd)
         gc.enable()
-        status = _run(fds)
+        if module not in sys.modules:
+            __import__(module)
+        status = getattr(sys.modules[module], function)(arguments, fds) or 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else CRASHED
     except BaseException:  # noqa: BLE001 - this process ends here, and says why
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stderr.flush()
         os._exit(status)
 
 
-def _warm_up(request: int) -> None:
+def _warm_up(module: str) -> None:
     """Import what this job needs, so that the next of its kind finds it: a host that never builds pays for nothing."""
-    module = os.pread(request, _NAME, 0).decode().removeprefix('["').partition(":")[0]
-    if module not in sys.modules:
-        importlib.import_module(module)
-        gc.collect()
-        gc.freeze()
+    __import__(module)
+    gc.collect()
+    gc.freeze()
 
 
 class _Server:
@@ -80,6 +79,8 @@ class _Server:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._jobs: dict[int, int] = {}
+        self._away = False
+        """Whether the next child would be born in a zone's pid namespace."""
         self._pids = namespaces.open_of(os.getpid(), "pid")
         self._wake, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -114,37 +115,32 @@ class _Server:
         return True
 
     def _fork(self, job: int, fds: list[int], cgroup: int | None, process: int | None) -> None:
+        request, *own = fds
+        module, function, arguments = _read(request)
+        foreign = [fd for fd in (request, cgroup, process) if fd is not None]
+        foreign += [self._connection.fileno(), self._wake, self._woken, self._pids]
         try:
             pid = self._bear(cgroup, process)
         except OSError as error:
             self._connection.send(NOTICE.pack(REFUSED, job, 0, error.errno or 0))
             return
         if pid == 0:
-            self._connection.close()
-            os.close(self._wake)
-            os.close(self._woken)
-            os.close(self._pids)
-            for fd in (cgroup, process):
-                if fd is not None:
-                    os.close(fd)
-            _become_job(fds)
+            _become_job(module, function, arguments, own, foreign)
         self._jobs[pid] = job
         pidfd = os.pidfd_open(pid)
         socket.send_fds(self._connection, [NOTICE.pack(FORKED, job, pid, 0)], [pidfd])
         os.close(pidfd)
-        _warm_up(fds[0])
+        if module not in sys.modules:
+            _warm_up(module)
 
     def _bear(self, cgroup: int | None, process: int | None) -> int:
         """As os.fork(), in the cgroup and in the pid namespace of the process (setns(2), CLONE_NEWPID)."""
-        pid = -1
         if process is not None:
             namespaces.enter(process, namespaces.NEWPID)
-        try:
-            pid = os.fork() if cgroup is None else fork_into(cgroup)
-        finally:
-            if process is not None and pid != 0:
-                namespaces.enter(self._pids, namespaces.NEWPID)
-        return pid
+        elif self._away:
+            namespaces.enter(self._pids, namespaces.NEWPID)
+        self._away = process is not None
+        return os.fork() if cgroup is None else fork_into(cgroup)
 
     def _reap(self) -> None:
         """Report every child that has ended; orphans that came to this subreaper have no job, and are only buried."""
@@ -169,7 +165,7 @@ def main(fd: int, nicer: int, preload: Sequence[str]) -> None:
     os.closerange(3, fd)  # what whoever started the daemon left open is nobody's here
     os.closerange(fd + 1, _DESCRIPTORS)
     for module in preload:
-        importlib.import_module(module)
+        __import__(module)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import marshal
 import os
 import signal
 import socket
@@ -99,7 +100,7 @@ class ForkServer:
         cgroup: int | None = None,
         beside: int | None = None,
     ) -> Child:
-        """Run `target` in a new process, with the arguments (sent as JSON) and duplicates of the descriptors.
+        """Run `target` in a new process, with the arguments (sent as plain values) and duplicates of the descriptors.
 
         With the descriptor of a v2 cgroup's directory, the process is born a member of it; with the pidfd of a process,
         it is born in the pid namespace of that.
@@ -112,7 +113,7 @@ class ForkServer:
             raise SystemFailure(f"{len(fds)} descriptors are more than one message carries")
         if self._connection is None:
             self.start()
-        text = msgspec.json.encode((target, arguments))
+        text = marshal.dumps((target, msgspec.to_builtins(arguments, builtin_types=(bytes,))))
         self._number += 1
         job = self._jobs[self._number] = _Job(asyncio.get_running_loop().create_future())
         memfd = os.memfd_create("job")
