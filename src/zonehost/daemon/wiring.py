@@ -28,7 +28,7 @@ from zonehost.drivers.network.driver import Settings as LinkSettings
 from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.runtime.audit import KernelZoneAudit
-from zonehost.drivers.runtime.driver import PRELOAD, ZoneRuntime
+from zonehost.drivers.runtime.driver import EXEC_PRELOAD, PRELOAD, ZoneRuntime
 from zonehost.drivers.statfs.supervising import Supervisor
 from zonehost.engine.host import Host
 from zonehost.engine.settings import Settings
@@ -45,10 +45,13 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     """
     data_root = Path(configuration.data_root)
     chosen = choose_storage(configuration, data_root)
+    haste = take_priority()
     # Early, so that its start overlaps all that follows.
-    forks = ForkServer(PRELOAD, nicer=take_priority())
+    forks = ForkServer(PRELOAD, nicer=haste)
     forks.start()
     undo.push_async_callback(forks.close)
+    execs = ForkServer(EXEC_PRELOAD, nicer=haste)
+    undo.push_async_callback(execs.close)
     machine = LinuxMachine()
     records = SqliteRecords(data_root / "state.db")
     undo.push_async_callback(records.close)
@@ -65,7 +68,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     if chosen.pool is not None:
         supervisor = Supervisor(Path(configuration.run_root) / "statfs.sock", chosen.pool.descriptor)
         undo.push_async_callback(supervisor.close)
-    runtime = ZoneRuntime(forks, discover(), configuration.name, configuration.run_root, supervisor=supervisor)
+    runtime = ZoneRuntime(forks, execs, discover(), configuration.name, configuration.run_root, supervisor=supervisor)
     undo.push_async_callback(runtime.close)
     links = _links(configuration)
     networking = KernelNetworking(configuration.name, Path(configuration.run_root), links)

@@ -7,11 +7,9 @@ The rules are those of opencontainers/runc's libcontainer/user, which Docker use
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from zonehost.errors import InvalidParameter
 from zonehost.linux.openat import IN_ROOT, open_below
@@ -20,8 +18,7 @@ _MOST = 1 << 22
 _HIGHEST = (1 << 31) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """Who runs, as numbers inside the zone."""
 
     uid: int = 0
@@ -37,8 +34,8 @@ def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:
         InvalidParameter: there is no such user or group, in Docker's words.
     """
     name, _, group = user.partition(":")
-    known = list(_lines(root, b"etc/passwd", 7))
-    listed = list(_lines(root, b"etc/group", 4))
+    known = _entries(root, b"etc/passwd", 7)
+    listed = _entries(root, b"etc/group", 4)
     entry = _user(known, name)
     uid, gid, home, login = (int(entry[2]), int(entry[3]), entry[5] or "/", entry[0]) if entry else (0, 0, "/", "")
     if entry is None and name not in ("", "0", "root"):
@@ -52,9 +49,26 @@ def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:
     return Account(uid=uid, gid=gid, groups=tuple(dict.fromkeys([gid, *others])), home=home)
 
 
+def find_in(pid: int, ids: int, user: str, groups: Sequence[str] = ()) -> Account:
+    """As `find`, below the root of a process that has so many ids of its own; 0: it has the host's.
+
+    Raises:
+        InvalidParameter: there is no such user or group, or it is none of the ids. OSError: there is no such process.
+    """
+    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        account = find(root, user, groups)
+    finally:
+        os.close(root)
+    if ids and max(account.uid, *account.groups) >= ids:
+        raise InvalidParameter(f"uids and gids must be below {ids} in a user namespace of its own")
+    return account
+
+
 def is_number(user: str) -> bool:
     """Whether `user[:group]` is made of numbers that every zone has: nothing needs to be looked up to know that."""
-    return re.fullmatch(r"[0-9]{1,4}(:[0-9]{1,4})?", user) is not None
+    name, colon, group = user.partition(":")
+    return all(_is_number(number) and len(number) < 5 for number in ((name, group) if colon else (name,)))
 
 
 def _user(known: Sequence[list[str]], name: str) -> list[str] | None:
@@ -74,26 +88,38 @@ def _group(listed: Sequence[list[str]], group: str, unable: str = "unable") -> i
 
 
 def _number(text: str, otherwise: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
+    if not _is_number(text.removeprefix("-" if text.startswith("-") else "+")):
         raise InvalidParameter(otherwise)
     if not 0 <= int(text) <= _HIGHEST:
         raise InvalidParameter(f"uids and gids must be in range 0-{_HIGHEST}")
     return int(text)
 
 
-def _lines(root: int, path: bytes, fields: int) -> Iterator[list[str]]:
+def _entries(root: int, path: bytes, fields: int) -> list[list[str]]:
     """The well-formed lines, split; none if the file is missing or no regular file."""
-    with suppress(OSError):
+    entries = []
+    for line in _text(root, path).splitlines():
+        parts = line.strip().split(":")
+        if len(parts) >= fields and _is_number(parts[2]) and (fields < 7 or _is_number(parts[3])):
+            entries.append(parts)
+    return entries
+
+
+def _text(root: int, path: bytes) -> str:
+    try:
         fd = open_below(root, path, os.O_RDONLY | os.O_NONBLOCK, IN_ROOT)
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                return
-            text = os.read(fd, min(status.st_size, _MOST)).decode(errors="replace")
-        finally:
-            os.close(fd)
-        for line in text.splitlines():
-            parts = line.strip().split(":")
-            numbers = parts[2:4] if fields > 4 else parts[2:3]
-            if len(parts) >= fields and all(part.isascii() and part.isdigit() for part in numbers):
-                yield parts
+    except OSError:
+        return ""
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        return os.read(fd, min(status.st_size, _MOST)).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -26,12 +26,8 @@ _KEYCTL: Final = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271}
 _JOIN_SESSION_KEYRING: Final = 1
 _FILTER_SIZE: Final = 8
 """Bytes of a struct sock_filter."""
-
-
-class _Program(ctypes.Structure):
-    """struct sock_fprog of linux/filter.h."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+_PROGRAM: Final = struct.Struct("@HP")
+"""struct sock_fprog of linux/filter.h."""
 
 
 def hide() -> None:
@@ -106,5 +102,5 @@ def load_filter(program: bytes) -> None:
         OSError: EACCES, without CAP_SYS_ADMIN or no_new_privs; EINVAL, it is no filter.
     """
     text = ctypes.create_string_buffer(program, len(program))
-    filled = _Program(len(program) // _FILTER_SIZE, ctypes.cast(text, ctypes.c_char_p))
-    libc.call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, bytes(filled), 0, 0)
+    filled = _PROGRAM.pack(len(program) // _FILTER_SIZE, ctypes.addressof(text))
+    libc.call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, filled, 0, 0)

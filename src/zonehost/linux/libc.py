@@ -59,6 +59,15 @@ def prctl(operation: int, value: int | bytes) -> None:
     call("prctl", operation, value, 0, 0, 0)
 
 
+def default_action(signal: int) -> None:
+    """Have a signal do what it does by default (signal(2)): as signal.signal(), without the making of enumerations.
+
+    Raises:
+        OSError: there is no such signal.
+    """
+    call("signal", signal, 0)
+
+
 _STACK: Final = ctypes.create_string_buffer(16384)
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from zonehost.linux import libc
 
@@ -25,8 +24,7 @@ NEWNET: Final = 0x40000000
 _SHARED_MEMORY: Final = 0x00000100  # CLONE_VM
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """Fresh namespaces, as descriptors: a user namespace, a network namespace that belongs to it, or one of them.
 
     `holder` was their first process. It has been killed, and is this process's child to wait for.

@@ -50,7 +50,7 @@ class Rig:
 
     def another_runtime(self) -> ZoneRuntime:
         """As after a restart of the daemon."""
-        return ZoneRuntime(self.forks, discover(), self.name, str(self.folder / "run"))
+        return ZoneRuntime(self.forks, self.forks, discover(), self.name, str(self.folder / "run"))
 
     def blueprint(self, *args: str, **given: Any) -> Blueprint:
         """A zone that runs a command; keywords are fields of its blueprint or of its process."""

@@ -22,13 +22,13 @@ from zonehost.drivers.runtime import belonging, conmon, seccomp_program, spec
 from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
 from zonehost.drivers.runtime.listening import listen_to_statfs
-from zonehost.drivers.runtime.report import Said, say_error
+from zonehost.drivers.runtime.report import say, say_error
 from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import passed
 from zonehost.drivers.runtime.spec_rlimits import make_room
 from zonehost.drivers.runtime.staging import Stage, clone_binds, protect
 from zonehost.errors import InvalidParameter, ZonehostError
-from zonehost.linux import accounts, cgroup_tree, idmap, mounts, namespaces, overlay
+from zonehost.linux import accounts, cgroup_tree, idmap, libc, mounts, namespaces, overlay
 from zonehost.linux.accounts import Account
 from zonehost.linux.openat import IN_ROOT, open_below
 
@@ -103,7 +103,7 @@ class _Birth:
         place = belonging.find(blueprint.namespaces, plan.neighbours, plan.ids)
         self._inherited += place.inherited
         if place.net is not None:
-            socket.send_fds(self._report, [msgspec.json.encode(Said(kind="net"))], [place.net])
+            say(self._report, "net", "", place.net)
         identity = place.identity
         stage = Stage(plan.stage, identity)
         root = stage.root(blueprint.root)
@@ -171,7 +171,7 @@ class _Birth:
         return listener
 
     def _become_keeper(self, folder: ZoneFolder, record: KeeperRecord) -> NoReturn:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        libc.default_action(signal.SIGPIPE)
         for fd in self._inherited:
             os.set_inheritable(fd, True)
         argv = conmon.command(self._blueprint, folder, self._plan.crun_root, self._plan.stdin)

@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 
 PRELOAD: Final = (
     "zonehost.drivers.runtime.birth",
-    "zonehost.drivers.runtime.exec_job",
     "zonehost.drivers.runtime.top_job",
-    "zonehost.drivers.runtime.user_job",
 )
 """What the fork server should have warm."""
+EXEC_PRELOAD: Final = ("zonehost.drivers.runtime.exec_job", "zonehost.drivers.runtime.user_job")
+"""What that for execs should, and nothing else: the less memory it has, the cheaper are its forks and their ends."""
 MACHINE: Final = "/run/zonehost"
 """Shared by all instances of the machine: the leases of ids, and a folder to mount over in private."""
 _NO_ZONE: Final = {"private", "host", "none", "shareable"}
@@ -57,6 +57,7 @@ class ZoneRuntime:
     def __init__(
         self,
         forks: ForkServer,
+        execs: ForkServer,
         hierarchies: Hierarchies,
         name: str,
         run_root: str,
@@ -64,7 +65,7 @@ class ZoneRuntime:
         machine: str = MACHINE,
         supervisor: StatfsSupervisor | None = None,
     ) -> None:
-        """`supervisor` is needed where a blueprint has a quota."""
+        """`execs` forks further processes of zones. `supervisor` is needed where a blueprint has a quota."""
         self._forks = forks
         self._supervisor = supervisor
         self._hierarchies = hierarchies
@@ -74,7 +75,7 @@ class ZoneRuntime:
         for folder in (machine, f"{machine}/stage"):
             Path(folder).mkdir(mode=0o711, parents=True, exist_ok=True)
         self._nursery = Nursery(forks, self._root, machine, hierarchies, supervisor)
-        self._executions = Executions(forks, supervisor)
+        self._executions = Executions(execs, supervisor)
         self._devices = DeviceFilter()
         self._endings = Endings()
         self._zones: dict[str, Zone] = {}

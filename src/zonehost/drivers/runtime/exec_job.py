@@ -3,6 +3,10 @@
 It is born in the zone's cgroup and pid namespace, a child of the launcher, which reports how it ended: no waiter stands
 between. It joins the zone's other namespaces, gives up what the zone may not have, and runs the program.
 
+It lives for two milliseconds, and each page that it touches is copied first. So it is told plain values, worked out as
+far as can be without the zone's own files, and imports neither msgspec nor anything of `domain`: it has a small fork
+server of its own.
+
 From the moment it is in the zone's mount namespace, every path is the zone's: nothing may be imported any more. A zone
 that makes it run this process's own program again (`#!/proc/self/exe`, CVE-2019-5736) gets it from a read-only mount
 (`linux.forkserver`).
@@ -16,53 +20,49 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from collections.abc import Collection, Sequence
+from typing import Final, NoReturn, TypedDict
 
-import msgspec
-
-from zonehost.domain.blueprint import ExecPlan
-from zonehost.domain.security import ALL_CAPABILITIES
-from zonehost.drivers.runtime import seccomp_program
+from zonehost.drivers.runtime import own_limits
 from zonehost.drivers.runtime.listening import listen_to_statfs
-from zonehost.drivers.runtime.programs import run_program
-from zonehost.drivers.runtime.report import Said, say_error
-from zonehost.drivers.runtime.spec_process import environment, within_bounds
-from zonehost.drivers.runtime.spec_rlimits import impose
-from zonehost.drivers.runtime.user_job import account_in
-from zonehost.errors import InvalidParameter, SystemFailure, ZonehostError
-from zonehost.linux import cgroup_tree, credentials, namespaces, terminal
+from zonehost.drivers.runtime.programs import environment, run_program
+from zonehost.drivers.runtime.report import say, say_error
+from zonehost.errors import InvalidParameter, ZonehostError
+from zonehost.linux import accounts, cgroup_tree, credentials, libc, namespaces, terminal
 
 _SHARED: Final = namespaces.NEWNS | namespaces.NEWNET | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWCGROUP
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(TypedDict):
     """What the job is told."""
 
-    plan: ExecPlan
     pid: int
     """The zone's first process."""
     first_id: int
     """The host's id of the zone's root; 0 if the zone has the host's ids."""
-    configs: tuple[str, ...]
-    """The paths of the zone's OCI configuration and of crun's copy: they have its filter of system calls."""
-    legacy: tuple[str, ...]
-    """The zone's groups in v1 hierarchies."""
+    ids: int
+    """How many ids it has of its own; 0 if it has the host's."""
+    legacy: Sequence[str]
+    """Its groups in v1 hierarchies."""
+    filter: bytes
+    """Its filter of system calls, an array of struct sock_filter; empty if it has none."""
     listener: bool
     """Whether its calls of statfs(2) shall be told to a listener."""
+    args: Sequence[str]
+    env: Sequence[str]
+    cwd: str
+    user: str
+    groups: Sequence[str]
+    tty: bool
+    console_size: tuple[int, int] | None
+    capabilities: Collection[int]
+    no_new_privileges: bool
+    limits: Sequence[tuple[str, int, int]]
+    """Of resources: name, soft, hard; -1 is unlimited."""
+    oom_score: int
 
 
-class _Config(msgspec.Struct, frozen=True):
-    annotations: dict[str, str] = {}
-
-
-msgspec.json.Decoder(Task)  # made here, in the fork server, so that no job has to find out what these are
-_CONFIG: Final = msgspec.json.Decoder(_Config)
-
-
-def run(arguments: Any, fds: Sequence[int]) -> int:
+def run(task: Task, fds: Sequence[int]) -> int:
     """Become the process; return only when that failed.
 
     The descriptors: where to report, closed when the program runs; a pidfd of the zone's first process; the three
@@ -71,61 +71,48 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
     credentials.hide()
     daemon = socket.socket(fileno=fds[0])
     try:
-        _become(msgspec.convert(arguments, Task), daemon, fds[1], fds[2:])
+        _become(task, daemon, fds[1], fds[2:])
     except (ZonehostError, OSError) as error:
         say_error(daemon, error)
     return 1
 
 
 def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]) -> NoReturn:
-    process = task.plan.process
-    account = account_in(task.pid, task.first_id, process.user, process.groups)
-    wanted = process.capabilities if task.first_id else within_bounds(process.capabilities)
-    capabilities = {ALL_CAPABILITIES.index(name) for name in wanted}
-    program = _program(task.configs)
-    impose(process)
+    first_id, capabilities, program = task["first_id"], task["capabilities"], task["filter"]
+    account = accounts.find_in(task["pid"], task["ids"], task["user"], task["groups"])
+    for limit in task["limits"]:
+        own_limits.impose(*limit)
+    own_limits.set_oom_score(task["oom_score"])
     for number, fd in enumerate(streams):
         if stat.S_ISFIFO(os.fstat(fd).st_mode):  # so that the process can open /dev/stdout and the like
-            os.fchown(fd, task.first_id + account.uid, -1)
+            os.fchown(fd, first_id + account.uid, -1)
         os.dup2(fd, number)
     os.setsid()
-    cgroup_tree.join(task.legacy)
-    if task.listener:
+    cgroup_tree.join(task["legacy"])
+    if task["listener"]:
         listen_to_statfs(daemon)
 
     sys.meta_path.clear()
     namespaces.enter(zone, _SHARED)
-    if task.first_id:
+    if first_id:
         namespaces.enter(zone, namespaces.NEWUSER)
         credentials.become(0, 0, ())
-    if process.tty:
-        _take_terminal(daemon, process.console_size, account.uid)
-    _go_to(process.cwd)
+    if task["tty"]:
+        _take_terminal(daemon, task["console_size"], account.uid)
+    _go_to(task["cwd"])
     os.umask(0o022)
     credentials.leave_keyring()
     credentials.bound(capabilities)
-    if program and not process.no_new_privileges:
+    if program and not task["no_new_privileges"]:
         credentials.load_filter(program)
     credentials.become(account.uid, account.gid, account.groups)
     credentials.hold(capabilities if account.uid == 0 else ())
-    if process.no_new_privileges:
+    if task["no_new_privileges"]:
         credentials.forgo_new_privileges()
         if program:
             credentials.load_filter(program)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    run_program(process.args, environment(process.env, account))
-
-
-def _program(configs: Sequence[str]) -> bytes:
-    """The filter of the first configuration that can be read.
-
-    Raises:
-        SystemFailure: none can be: a process without the filter could do what the zone may not.
-    """
-    for path in configs:
-        with suppress(FileNotFoundError, IsADirectoryError, msgspec.DecodeError):
-            return seccomp_program.given(_CONFIG.decode(Path(path).read_bytes()).annotations)
-    raise SystemFailure(f"the filter of system calls is lost: {' and '.join(configs)} are damaged or gone")
+    libc.default_action(signal.SIGPIPE)
+    run_program(task["args"], environment(task["env"], account.home))
 
 
 def _take_terminal(daemon: socket.socket, size: tuple[int, int] | None, owner: int) -> None:
@@ -138,7 +125,7 @@ def _take_terminal(daemon: socket.socket, size: tuple[int, int] | None, owner: i
     for number in range(3):
         os.dup2(slave, number)
     os.close(slave)
-    socket.send_fds(daemon, [msgspec.json.encode(Said(kind="terminal"))], [master])
+    say(daemon, "terminal", "", master)
     os.close(master)
 
 

@@ -8,16 +8,19 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from zonehost.domain.blueprint import ExecPlan
+from zonehost.domain.blueprint import ExecPlan, Process
+from zonehost.domain.security import ALL_CAPABILITIES
+from zonehost.drivers.runtime import seccomp_program
 from zonehost.drivers.runtime.exec_ends import Ends, PipeEnds, TerminalEnds
 from zonehost.drivers.runtime.exec_job import Task
 from zonehost.drivers.runtime.exec_streams import PipeStreams, TerminalStreams
 from zonehost.drivers.runtime.jobs import failure, hear
 from zonehost.drivers.runtime.listeners import given, new_key
 from zonehost.drivers.runtime.living import Zone
+from zonehost.drivers.runtime.spec_process import within_bounds
 from zonehost.drivers.runtime.user_job import Question
 from zonehost.errors import Conflict, SystemFailure
-from zonehost.linux import accounts, pidfd
+from zonehost.linux import accounts, idmap, pidfd
 from zonehost.linux.forkserver import Child, ForkServer
 from zonehost.ports.statfs import StatfsSupervisor
 from zonehost.ports.streams import Streams
@@ -78,7 +81,7 @@ class Executions:
         """As `Runtime.check_user`."""
         if accounts.is_number(user):
             return
-        question = Question(pid=zone.pid, first_id=zone.record.first_id, user=user)
+        question = Question(pid=zone.pid, ids=_ids(zone), user=user)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             ours.setblocking(False)
@@ -112,20 +115,12 @@ class Executions:
         await given(self._supervisor, key, listener, child)
 
     async def _fork(self, zone: Zone, plan: ExecPlan, fds: list[int]) -> Child:
-        record = zone.record
-        task = Task(
-            plan=plan,
-            pid=zone.pid,
-            first_id=record.first_id,
-            configs=(zone.folder.config, zone.folder.crun_config),
-            legacy=zone.group.legacy,
-            listener=self._supervisor is not None and record.listener >= 0,
-        )
         try:
             home = os.open(zone.group.home(zone.pid), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except (ProcessLookupError, FileNotFoundError) as error:
             raise _gone(zone) from error
         try:
+            task = self._task(zone, plan.process)
             return await self._forks.fork(_JOB, task, fds, cgroup=home, beside=zone.process)
         except SystemFailure as error:
             if pidfd.send(zone.process, _ALIVE):
@@ -133,6 +128,36 @@ class Executions:
             raise _gone(zone) from error
         finally:
             os.close(home)
+
+    def _task(self, zone: Zone, process: Process) -> Task:
+        first_id = zone.record.first_id
+        if zone.filter is None:
+            zone.filter = seccomp_program.given(zone.folder.annotations())
+        capabilities = process.capabilities if first_id else within_bounds(process.capabilities)
+        return Task(
+            pid=zone.pid,
+            first_id=first_id,
+            ids=_ids(zone),
+            legacy=zone.group.legacy,
+            filter=zone.filter,
+            listener=self._supervisor is not None and zone.record.listener >= 0,
+            args=process.args,
+            env=process.env,
+            cwd=process.cwd,
+            user=process.user,
+            groups=process.groups,
+            tty=process.tty,
+            console_size=process.console_size,
+            capabilities=tuple(map(ALL_CAPABILITIES.index, capabilities)),
+            no_new_privileges=process.no_new_privileges,
+            limits=tuple((limit.name, limit.soft, limit.hard) for limit in process.ulimits),
+            oom_score=process.oom_score_adj,
+        )
+
+
+def _ids(zone: Zone) -> int:
+    """How many ids a zone has of its own; 0 if it has the host's."""
+    return idmap.COUNT if zone.record.first_id else 0
 
 
 def _gone(zone: Zone) -> Conflict:

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from zonehost.errors import SystemFailure
 from zonehost.linux.vacate import vacate
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
     listener: int = -1
     """The keeper's descriptor of the listener to which the zone's calls of statfs(2) are told; -1 if they are not."""
     listener_key: int = 0
+
+
+class _Annotated(msgspec.Struct, frozen=True):
+    annotations: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,17 @@ class ZoneFolder:
     def write_record(self, record: KeeperRecord) -> None:
         """Keep the record; whole or not at all."""
         _write(self.record_file, msgspec.json.encode(record))
+
+    def annotations(self) -> dict[str, str]:
+        """Those of the OCI configuration, or of crun's copy if it is damaged.
+
+        Raises:
+            SystemFailure: neither can be read.
+        """
+        for path in (self.config, self.crun_config):
+            with suppress(*_UNREADABLE):
+                return msgspec.json.decode(Path(path).read_bytes(), type=_Annotated).annotations
+        raise SystemFailure(f"{self.config} and {self.crun_config} are damaged or gone")
 
     def record(self) -> KeeperRecord | None:
         """The record, if the zone came so far, and it can be read."""

@@ -10,7 +10,16 @@ import msgspec
 from zonehost import errors
 from zonehost.drivers.runtime import words
 from zonehost.drivers.runtime.intake import next_packet, readable
-from zonehost.drivers.runtime.report import Said
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One packet of a job (`report`). From conmon: `{"pid": …}`, or `{"pid": -1, "message": …}` with what crun said."""
+
+    kind: str = ""
+    """What descriptor the packet carries: `net`, the network namespace; `listener`, of calls; `terminal`, its master.
+    Else an error's class in `zonehost.errors`, or empty."""
+    pid: int = 0
+    message: str = ""
 
 
 async def hear(report: socket.socket) -> tuple[Said | None, list[int]]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 
-import msgspec
-
-from zonehost.drivers.runtime.report import Said
+from zonehost.drivers.runtime.report import say
 from zonehost.linux import seccomp_notify, statfs
 
 
@@ -26,5 +24,5 @@ def listen_to_statfs(report: socket.socket) -> int | None:
         if error.errno != errno.EBUSY:  # whoever runs the daemon has one: df(1) shows the pool there
             raise
         return None
-    socket.send_fds(report, [msgspec.json.encode(Said(kind="listener"))], [listener])
+    say(report, "listener", "", listener)
     return listener

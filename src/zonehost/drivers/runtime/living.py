@@ -38,6 +38,8 @@ class Zone:
     """Rows and columns that its terminal was last given, as far as this daemon knows."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its keeper has ended."""
+    filter: bytes | None = None
+    """Its filter of system calls, an array of struct sock_filter, once it was asked for; empty if it has none."""
     whole: bool = False
     """Whether all its processes surely end with its first one, since that is the first of their PID namespace."""
     settling: asyncio.Future[None] | None = None

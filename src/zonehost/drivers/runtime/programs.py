@@ -6,22 +6,26 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from zonehost.errors import InvalidParameter
 
 
-def run_program(args: tuple[str, ...], env: Sequence[str]) -> NoReturn:
+def environment(env: Sequence[str], home: str) -> tuple[str, ...]:
+    """The variables, with a HOME if they have none."""
+    return tuple(env) if any(variable.startswith("HOME=") for variable in env) else (*env, f"HOME={home}")
+
+
+def run_program(args: Sequence[str], env: Sequence[str]) -> NoReturn:
     """Run the program in place of this process, with all its descriptors but the standard streams closed.
 
     Raises:
         InvalidParameter: there is no such program, or it cannot be run.
     """
-    variables = {name: value for name, _, value in (variable.partition("=") for variable in env)}
+    variables = dict(variable.partition("=")[::2] for variable in env)
     path = _find(args[0], variables.get("PATH", os.defpath))
     try:
-        os.execve(path, args, variables)
+        os.execve(path, tuple(args), variables)
     except OSError as error:
         raise _refusal(args[0], error) from error
 
@@ -45,7 +49,7 @@ def _find(name: str, folders: str) -> str:
 
 def _check(name: str, path: str) -> None:
     try:
-        if stat.S_ISDIR(Path(path).stat().st_mode) or not os.access(path, os.X_OK):
+        if stat.S_ISDIR(os.stat(path).st_mode) or not os.access(path, os.X_OK):  # noqa: PTH116 (Path has its price here)
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except FileNotFoundError as error:
         raise InvalidParameter(f'exec: "{name}": stat {path}: no such file or directory') from error

@@ -12,7 +12,7 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -93,7 +93,13 @@ def _checked(kept: bytes) -> str:
 
 def given(annotations: Mapping[str, str]) -> bytes:
     """The program that a zone's annotations hold, as an array of struct sock_filter; empty if it has none."""
-    return base64.b64decode(annotations.get(ANNOTATION, ""))
+    return _decoded(annotations.get(ANNOTATION, ""))
+
+
+@lru_cache(maxsize=64)
+def _decoded(text: str) -> bytes:
+    """One object for all zones that have the same."""
+    return base64.b64decode(text)
 
 
 def compile_filter(resolved: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from zonehost.domain.blueprint import Process
 from zonehost.domain.security import ALL_CAPABILITIES
+from zonehost.drivers.runtime.programs import environment
 from zonehost.drivers.runtime.spec_rlimits import rlimit
 from zonehost.errors import Unsupported
 from zonehost.linux import libc
@@ -26,7 +27,7 @@ def process(plan: Process, account: Account, *, userns: bool) -> dict[str, Any]:
         "terminal": plan.tty,
         "user": {"uid": account.uid, "gid": account.gid, "additionalGids": account.groups},
         "args": plan.args,
-        "env": environment(plan.env, account),
+        "env": environment(plan.env, account.home),
         "cwd": plan.cwd,
         # Neither inheritable nor ambient: a user other than root has no capability once it has run a program.
         "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
@@ -38,13 +39,6 @@ def process(plan: Process, account: Account, *, userns: bool) -> dict[str, Any]:
     if plan.ulimits:
         made["rlimits"] = [rlimit(limit) for limit in plan.ulimits]
     return made
-
-
-def environment(env: tuple[str, ...], account: Account) -> tuple[str, ...]:
-    """The variables, with a HOME if they have none."""
-    if any(variable.startswith("HOME=") for variable in env):
-        return env
-    return (*env, f"HOME={account.home}")
 
 
 def within_bounds(wanted: tuple[str, ...]) -> tuple[str, ...]:
