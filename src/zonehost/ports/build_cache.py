@@ -51,5 +51,8 @@ class BuildCache(Protocol):
     def provenance(self, image: str) -> Provenance | None:
         """What the image came from, if it was built here."""
 
+    def forget(self, image: str) -> None:
+        """Forget what an image came from, as it is gone. Idempotent."""
+
     def keep_provenance(self, images: Container[str]) -> None:
         """Forget all images but these."""

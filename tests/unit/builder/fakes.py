@@ -71,6 +71,9 @@ class FakeCache:
     def provenance(self, image: str) -> Provenance | None:
         return self.notes.get(image)
 
+    def forget(self, image: str) -> None:
+        self.notes.pop(image, None)
+
     def keep_provenance(self, images: Container[str]) -> None:
         self.notes = {image: note for image, note in self.notes.items() if image in images}
 

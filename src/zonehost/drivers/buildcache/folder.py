@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from zonehost.linux.vacate import vacate
 from zonehost.ports.build_cache import CachedStep
 from zonehost.ports.provenance import Provenance
 
@@ -67,14 +68,18 @@ class CacheFolder:
         """See `BuildCache.provenance`."""
         try:
             return msgspec.json.decode(self._provenance(image).read_bytes(), type=Provenance)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, IsADirectoryError, msgspec.MsgspecError):
             return None
+
+    def forget(self, image: str) -> None:
+        """See `BuildCache.forget`."""
+        vacate(self._provenance(image))
 
     def keep_provenance(self, images: Container[str]) -> None:
         """See `BuildCache.keep_provenance`."""
         for path in (self._root / _IMAGES).glob("*"):
             if f"sha256:{path.name}" not in images:
-                path.unlink()
+                vacate(path)
 
     def _provenance(self, image: str) -> Path:
         return self._root / _IMAGES / image.removeprefix("sha256:")
@@ -90,9 +95,9 @@ class CacheFolder:
             if path.name == _IMAGES:
                 continue
             if not _KEY.fullmatch(path.name):
-                path.unlink()
+                vacate(path)
                 continue
             try:
                 yield path.name, msgspec.json.decode(path.read_bytes(), type=CachedStep)
-            except msgspec.MsgspecError:
-                path.unlink()
+            except (IsADirectoryError, msgspec.MsgspecError):
+                vacate(path)

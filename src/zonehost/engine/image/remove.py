@@ -134,6 +134,8 @@ async def _delete(host: Host, image: Image, *, prune: bool) -> list[Removed]:
             host.images.add(doomed)
             raise
         failpoint("image.forgotten")
+        if host.build_cache is not None:
+            host.build_cache.forget(doomed.id)
         tell_image(host, "delete", doomed)
         removed.append(Removed(deleted=doomed.id))
         parent = host.images.get(doomed.parent) if prune and doomed.parent else None
