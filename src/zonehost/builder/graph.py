@@ -130,16 +130,19 @@ def _find(name: str, stages: list[Stage] | tuple[Stage, ...]) -> int | None:
 
 def _reach(stages: tuple[Stage, ...], target: int, dockerfile: Dockerfile) -> frozenset[int]:
     done: set[int] = set()
-
-    def visit(index: int, path: tuple[int, ...]) -> None:
-        if index in path:
-            start = stages[index].source.start
-            label = stages[index].name or str(index)
-            raise start.statement.fault(f"circular dependency detected on stage: {label}", 0, dockerfile.source.text)
-        if index not in done:
-            for need in sorted(stages[index].needs):
-                visit(need, (*path, index))
-            done.add(index)
-
-    visit(target, ())
+    _visit(target, (), stages, dockerfile, done)
     return frozenset(done)
+
+
+def _visit(
+    index: int, path: tuple[int, ...], stages: tuple[Stage, ...], dockerfile: Dockerfile, done: set[int]
+) -> None:
+    """Add a stage, after those that it needs, to what is reached."""
+    if index in path:
+        start = stages[index].source.start
+        label = stages[index].name or str(index)
+        raise start.statement.fault(f"circular dependency detected on stage: {label}", 0, dockerfile.source.text)
+    if index not in done:
+        for need in sorted(stages[index].needs):
+            _visit(need, (*path, index), stages, dockerfile, done)
+        done.add(index)
