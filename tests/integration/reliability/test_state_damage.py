@@ -6,12 +6,10 @@ with EIO. What is damaged are the state's files as a SIGKILL leaves them.
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,6 +20,7 @@ import pytest
 from tests.integration.inventory import datasets
 from tests.integration.reliability.figures import Figure
 from tests.integration.reliability.fuse import OneFile, breakable_disk
+from tests.integration.reliability.work import archive
 from tests.integration.rig import Daemon
 
 pytestmark = pytest.mark.row(9)
@@ -75,17 +74,6 @@ class Model:
         """What is not as clients were told."""
         lines = "\n".join(self._daemon.docker(*words) for words in self.LISTS).splitlines()
         return {thing for thing, there in self.known.items() if (thing in lines) is not there}
-
-
-def archive(number: int) -> bytes:
-    """A layer of its own: a file of 32 KiB."""
-    content = random.Random(number).randbytes(32 << 10)
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo("file")
-        entry.size = len(content)
-        tar.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def daemon_on(disk: Path, undo: ExitStack) -> Daemon:

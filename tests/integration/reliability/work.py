@@ -1,11 +1,14 @@
-"""The named points between the steps of an operation, and the work that comes by them.
+"""The named points between the steps of an operation, the work that comes by them, and archives to work with.
 
 The points are read from the sources, so that none is forgotten.
 """
 
 from __future__ import annotations
 
+import io
+import random
 import re
+import tarfile
 from itertools import cycle
 from pathlib import Path
 
@@ -49,6 +52,17 @@ _FOLDERS = cycle(("/bin", "/etc"))
 
 ELSEWHERE = frozenset({"pull", "push", "snapshot", "rollback", "clone", "receive"})
 """Kinds of points that other tests here come by."""
+
+
+def archive(number: int, **others: bytes) -> bytes:
+    """A layer, or the context of a build: a file of 32 KiB that no other number has, and others by name."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in {"file": random.Random(number).randbytes(32 << 10), **others}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def kinds() -> set[str]:
