@@ -26,6 +26,7 @@ def apply_changes(config: Config, changes: Iterable[str]) -> Config:
     Raises:
         InvalidParameter: one is not an instruction that may stand here, or is badly written.
     """
+    commanded: tuple[str, ...] | None = None
     for line in filter(str.strip, changes):
         name, _, rest = line.strip().partition(" ")
         instruction = _INSTRUCTIONS.get(name.upper())
@@ -34,6 +35,10 @@ def apply_changes(config: Config, changes: Iterable[str]) -> Config:
         if not rest.strip():
             raise InvalidParameter(f"{name.upper()} requires at least one argument")
         config = instruction(config, rest.strip())
+        if name.upper() == "CMD":
+            commanded = config.cmd
+    if commanded is not None:  # an ENTRYPOINT takes away only what was inherited
+        config = _replace(config, cmd=commanded)
     check_config(config)
     return config
 

@@ -8,6 +8,7 @@ from zonehost.domain.config import Config, Healthcheck
 from zonehost.domain.config_changes import apply_changes
 from zonehost.domain.config_merge import command_line, merge_config
 from zonehost.domain.container import Health, State, Status
+from zonehost.domain.durations import format_duration, parse_duration
 from zonehost.domain.etc_files import hostname_file, hosts_file, resolver_file
 from zonehost.domain.image_config import parse_rfc3339, read_image_config, rfc3339, write_image_config
 from zonehost.domain.lifecycle import describe, duration_words
@@ -120,6 +121,7 @@ def test_changes_of_a_commit() -> None:
 def test_a_shell_form_goes_through_the_shell_and_an_entrypoint_drops_the_command() -> None:
     assert apply_changes(Config(), ["CMD echo $A"]).cmd == ("/bin/sh", "-c", "echo $A")
     assert apply_changes(Config(cmd=("x",)), ['ENTRYPOINT ["e"]']).cmd is None
+    assert apply_changes(Config(), ['CMD ["c"]', 'ENTRYPOINT ["e"]']).cmd == ("c",)
 
 
 @pytest.mark.parametrize(
@@ -179,3 +181,21 @@ def test_random_names_are_free() -> None:
             return not str(name)[-1].isdigit()
 
     assert random_name(Nearly())[-1].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0s"),
+        (7, "7ns"),
+        (1_500, "1.5µs"),
+        (300_000_000, "300ms"),
+        (1_500_000_000, "1.5s"),
+        (30_000_000_000, "30s"),
+        (60_000_000_000, "1m0s"),
+        (5_400_000_000_000, "1h30m0s"),
+    ],
+)
+def test_durations_are_printed_as_go_prints_them(nanoseconds: int, text: str) -> None:
+    assert format_duration(nanoseconds) == text
+    assert parse_duration(text) == nanoseconds

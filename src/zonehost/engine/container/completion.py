@@ -20,6 +20,7 @@ def complete_host_config(host: Host, asked: HostConfig) -> HostConfig:
         asked,
         memory_swap=swap,
         memory_swappiness=None if asked.memory_swappiness == -1 else asked.memory_swappiness,
+        pids_limit=asked.pids_limit if (asked.pids_limit or 0) > 0 else None,
         shm_size=asked.shm_size or host.settings.shm_size,
         storage_opt=asked.storage_opt or host.settings.storage_opt or None,
         runtime=asked.runtime or RUNTIME,

@@ -12,6 +12,7 @@ import msgspec
 from zonehost.domain.blueprint import ExecPlan
 from zonehost.domain.config import Config, Healthcheck
 from zonehost.domain.container import Container, Health, Probe, Status
+from zonehost.domain.durations import format_duration
 from zonehost.domain.identity import new_id
 from zonehost.domain.signals import SIGKILL
 from zonehost.engine.container.exec_plan import plan_exec
@@ -134,13 +135,13 @@ async def _probe(host: Host, zone: Zone, schedule: _Schedule) -> Probe:
     request = ExecRequest(cmd=schedule.command, attach_stdout=True, attach_stderr=True)
     plan = plan_exec(host, zone.record, new_id(), request)
     try:
-        code, output = await _run(host, plan, schedule.timeout / _SECOND)
+        code, output = await _run(host, plan, schedule.timeout)
     except ZonehostError as error:
         code, output = _FAILED, str(error)
     return Probe(start=start, end=host.clock.now(), exit_code=code, output=output)
 
 
-async def _run(host: Host, plan: ExecPlan, timeout: float) -> tuple[int, str]:
+async def _run(host: Host, plan: ExecPlan, timeout: int) -> tuple[int, str]:
     process = await host.runtime.exec(plan)
     output = bytearray()
 
@@ -151,12 +152,12 @@ async def _run(host: Host, plan: ExecPlan, timeout: float) -> tuple[int, str]:
         return await process.wait()
 
     ended = asyncio.ensure_future(drain())
-    late = asyncio.ensure_future(host.clock.sleep(timeout))
+    late = asyncio.ensure_future(host.clock.sleep(timeout / _SECOND))
     try:
         await asyncio.wait((ended, late), return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             return ended.result(), output.decode(errors="replace")
-        return _NO_ANSWER, f"Health check exceeded timeout ({timeout:g}s)"
+        return _NO_ANSWER, f"Health check exceeded timeout ({format_duration(timeout)})"
     finally:
         late.cancel()
         if not ended.done():

@@ -13,7 +13,7 @@ from zonehost.engine.container.blueprint import limits_of
 from zonehost.engine.container.request_check import capacity
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
-from zonehost.errors import Conflict, InvalidParameter, Unsupported
+from zonehost.errors import Conflict, InvalidParameter, Unsupported, explained
 
 _CHANGEABLE: Final = (
     "blkio_weight",
@@ -44,7 +44,8 @@ async def update(host: Host, ref: str, changes: HostConfig) -> tuple[str, ...]:
         if zone.record.state.status in ("removing", "dead"):
             raise Conflict('Container is marked for removal and cannot be "update".')
         before = zone.record.host_config
-        wanted = msgspec.structs.replace(before, **_given(before, changes))
+        with explained(f"Cannot update container {zone.id}"):
+            wanted = msgspec.structs.replace(before, **_given(before, changes))
         check_resources(wanted, capacity(host), update=True)
         check_restart_policy(wanted)
         if zone.record.state.running and limits_of(wanted) != limits_of(before):
@@ -57,10 +58,10 @@ async def update(host: Host, ref: str, changes: HostConfig) -> tuple[str, ...]:
 def _given(before: HostConfig, changes: HostConfig) -> dict[str, Any]:
     given = {name: value for name in _CHANGEABLE if (value := getattr(changes, name)) not in (None, 0, "")}
     if changes.pids_limit is not None:
-        given["pids_limit"] = changes.pids_limit
+        given["pids_limit"] = max(changes.pids_limit, 0)
     if changes.restart_policy.name:
         if before.auto_remove and changes.restart_policy.name != "no":
-            raise InvalidParameter("Restart policy cannot be updated because AutoRemove is enabled for the container")
+            raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
         given["restart_policy"] = changes.restart_policy
     if given.get("nano_cpus") and (before.cpu_quota or before.cpu_period):
         raise Conflict("Conflicting options: Nano CPUs cannot be updated as CPU Quota or Period has already been set")
