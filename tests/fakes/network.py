@@ -37,7 +37,7 @@ class MemoryNetworking:
 
     def check(self, network: Network) -> None:
         if network.driver != "bridge":
-            raise Unsupported(f"could not find plugin {network.driver} in v1 plugin registry: plugin not found")
+            raise NotFound(f'plugin "{network.driver}" not found')
 
     def options_of(self, network: Network) -> Mapping[str, str]:
         return network.options

@@ -44,7 +44,8 @@ class Networking(Protocol):
         """Whether `create` could make such a network: its driver, its options and their values. Touches nothing.
 
         Raises:
-            InvalidParameter: a value cannot be. Unsupported: the driver or an option, by name.
+            InvalidParameter: a value cannot be. NotFound: there is no such driver. Unsupported: the driver or an
+            option, by name.
         """
 
     def options_of(self, network: Network) -> Mapping[str, str]:

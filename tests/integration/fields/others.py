@@ -47,7 +47,7 @@ _ADDRESS: Final = "ip -o -4 addr show eth0 | grep -o 'inet [0-9./]*'"
 
 NETWORKS: Final[Verdicts] = {
     "Name": Obeyed(value="field", elsewhere="tests/integration/sessions/networks.session: --network app"),
-    "Driver": Refused(value="nosuch", status=501, says="nosuch"),
+    "Driver": Refused(value="nosuch", status=404, says='plugin "nosuch" not found'),
     "Scope": Refused(value="swarm", status=501, says="scope swarm"),
     "Internal": Obeyed(value=True, command="ip route | grep -c default", prints="0"),
     "Attachable": Obeyed(value=True, elsewhere="tests/integration/sessions/networks.session: --network app"),

@@ -29,7 +29,7 @@ from zonehost.drivers.network.resolving import Resolver
 from zonehost.drivers.network.subnets import Subnets
 from zonehost.drivers.network.tables import Tables
 from zonehost.drivers.network.wiring import Wiring
-from zonehost.errors import Conflict, Unsupported, ZonehostError
+from zonehost.errors import Conflict, NotFound, Unsupported, ZonehostError
 from zonehost.linux.netlink_sets import Change
 from zonehost.ports.network import Plug, ZonePlugs
 
@@ -106,10 +106,10 @@ class KernelNetworking:
             bridge_options(network)
         elif network.driver == "macvlan":
             macvlan_options(network)
+        elif network.driver in ("ipvlan", "overlay"):
+            raise Unsupported(f"network driver {network.driver} is not supported: only bridge, macvlan, host and none")
         elif network.driver not in ("host", "null"):
-            raise Unsupported(
-                f"could not find network driver {network.driver}: only bridge, macvlan, host and none are"
-            )
+            raise NotFound(f'plugin "{network.driver}" not found')
 
     def options_of(self, network: Network) -> Mapping[str, str]:
         """What was given, or all of the default bridge."""
