@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
+
+import pytest
 
 from tests.fakes.host import CREATED
 from tests.wire.peer import Peer
@@ -108,11 +111,29 @@ async def test_nameless_images_have_their_old_name_for_old_clients(peer: Peer) -
     assert (older[0]["RepoTags"], newer[0]["RepoTags"]) == (["<none>:<none>"], [])
 
 
-async def test_what_is_about_several_platforms_is_refused_by_name(peer: Peer) -> None:
-    for method, path in (
-        ("GET", "/images/json?manifests=1"),
-        ("GET", "/images/busybox/json?manifests=1"),
-        ("DELETE", "/images/busybox?platforms=x"),
-    ):
-        refused = await peer.ask(method, path)
-        assert (refused.status, "is not supported: images here have one platform" in refused.message) == (501, True)
+@pytest.mark.parametrize(
+    ("method", "path", "parameter"),
+    [
+        ("GET", "/images/busybox/json", "platform"),
+        ("GET", "/images/busybox/history", "platform"),
+        ("GET", "/images/busybox/get", "platform"),
+        ("GET", "/images/get?names=busybox", "platform"),
+        ("DELETE", "/images/busybox", "platforms"),
+    ],
+)
+async def test_an_image_has_one_platform_and_may_be_asked_for_it(
+    peer: Peer, method: str, path: str, parameter: str
+) -> None:
+    def asking(platform: str) -> str:
+        return f"{path}{'&' if '?' in path else '?'}{parameter}={quote(platform)}"
+
+    other = await peer.ask(method, asking('{"os":"linux","architecture":"s390x"}'))
+    assert (other.status, "does not match the specified platform (linux/s390x)" in other.message) == (404, True)
+    assert (await peer.ask(method, asking("linux/amd64"))).status == 400
+    assert (await peer.ask(method, asking('{"os":"linux","architecture":"amd64"}'))).status == 200
+
+
+async def test_lists_may_be_asked_for_manifests_of_which_there_are_none(peer: Peer) -> None:
+    assert (await peer.ask("GET", "/images/json?manifests=1")).status == 200
+    assert (await peer.ask("GET", "/images/busybox/json?manifests=1")).status == 200
+    assert (await peer.send("POST", "/images/load?platform=x", b"")).status == 501

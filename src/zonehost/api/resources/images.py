@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from zonehost.api import answers
@@ -23,6 +24,7 @@ from zonehost.engine.image.importing import ImportRequest, import_from, import_i
 from zonehost.engine.image.inspect import inspect
 from zonehost.engine.image.listing import ImageListRequest, list_images
 from zonehost.engine.image.load import load
+from zonehost.engine.image.platform import check_platform
 from zonehost.engine.image.prune import prune
 from zonehost.engine.image.remove import remove
 from zonehost.engine.image.save import save
@@ -30,15 +32,26 @@ from zonehost.engine.image.tag import tag
 from zonehost.errors import InvalidParameter, Unsupported
 
 
+class _Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A platform as the OCI image specification writes it in JSON."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
 async def list_all(call: Call) -> web.StreamResponse:
-    _refuse(call, "manifests")
+    """`manifests` asks for those of indexes: as with Docker's own layer store, there are none to tell of."""
     request = ImageListRequest(all=call.flag("all"), filters=call.filters(), shared_size=call.flag("shared-size"))
     found = await list_images(call.host, request)
     return answers.document([shape.summary(one, call.version) for one in found])
 
 
 async def inspect_image(call: Call) -> web.StreamResponse:
-    _refuse(call, "manifests", "platform")
+    _check_platform(call, "platform", call.name)
     # docker-compose 1.29 asks for the newest version, and reads a field that Docker has left out since 1.45.
     old = call.request.headers.get("User-Agent", "").startswith("docker-compose/1.")
     version = min(call.version, Version(1, 44)) if old else call.version
@@ -46,7 +59,7 @@ async def inspect_image(call: Call) -> web.StreamResponse:
 
 
 async def show_history(call: Call) -> web.StreamResponse:
-    _refuse(call, "platform")
+    _check_platform(call, "platform", call.name)
     return answers.document([shape.history(entry) for entry in await history(call.host, call.name)])
 
 
@@ -56,7 +69,7 @@ async def tag_image(call: Call) -> web.StreamResponse:
 
 
 async def remove_image(call: Call) -> web.StreamResponse:
-    _refuse(call, "platforms")
+    _check_platform(call, "platforms", call.name)
     steps = await remove(call.host, call.name, force=call.flag("force"), prune=not call.flag("noprune"))
     return answers.document([shape.removed(step) for step in steps])
 
@@ -92,7 +105,8 @@ async def create_image(call: Call) -> web.StreamResponse:
 
 async def load_images(call: Call) -> web.StreamResponse:
     """`quiet` leaves out progress, of which there is none to tell: the answer is one line an image."""
-    _refuse(call, "platform")
+    if call.text("platform"):
+        raise Unsupported("the parameter platform is not supported: all images of the archive are loaded")
     loaded = await load(call.host, call.upload())
     words = [f"Loaded image: {one.name}" if one.name else f"Loaded image ID: {one.id}" for one in loaded]
     return answers.encoded(b"".join(json_line({"stream": f"{line}\n"}) for line in words).rstrip(b"\n"))
@@ -100,15 +114,15 @@ async def load_images(call: Call) -> web.StreamResponse:
 
 async def save_images(call: Call) -> web.StreamResponse:
     """The names may come in one parameter, with commas between them, or in several."""
-    _refuse(call, "platform")
     names = [name for given in call.texts("names") for name in given.split(",") if name]
     if not names:
         raise InvalidParameter("no images to save: the parameter names is missing")
+    _check_platform(call, "platform", *names)
     return await _save(call, names)
 
 
 async def save_image(call: Call) -> web.StreamResponse:
-    _refuse(call, "platform")
+    _check_platform(call, "platform", call.name)
     return await _save(call, [call.name])
 
 
@@ -130,11 +144,19 @@ async def _save(call: Call, names: Sequence[str]) -> web.StreamResponse:
     return await deliver_bytes(call.request, answers.TAR, await save(call.host, names))
 
 
-def _refuse(call: Call, *parameters: str) -> None:
-    """Refuse parameters that are about images of several platforms: here an image has one."""
-    for parameter in parameters:
-        if call.flag(parameter):
-            raise Unsupported(f"the parameter {parameter} is not supported: images here have one platform each")
+def _check_platform(call: Call, parameter: str, *refs: str) -> None:
+    """Look whether images, of which each has one platform here, have the one that is asked for.
+
+    Raises:
+        NotFound: one has another, or is not there. InvalidParameter: the parameter is no platform.
+    """
+    for text in call.texts(parameter):
+        try:
+            asked = msgspec.json.decode(text, type=_Platform)
+        except msgspec.DecodeError as error:
+            raise InvalidParameter(f"invalid platform: {error}") from error
+        for ref in refs:
+            check_platform(call.host, call.host.images.find(ref), ref, str(asked))
 
 
 ROUTES: Final = (
