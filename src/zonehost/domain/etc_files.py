@@ -32,9 +32,9 @@ def hosts_file(
     return _HOSTS_HEAD + "".join(lines)
 
 
-def hostname_file(hostname: str, domainname: str = "") -> str:
-    """Contents of hostname."""
-    return f"{hostname}.{domainname}\n" if domainname else f"{hostname}\n"
+def hostname_file(hostname: str) -> str:
+    """Contents of hostname: the name alone, without the domain."""
+    return f"{hostname}\n"
 
 
 def resolver_file(

@@ -267,7 +267,7 @@ class Leases:
         if book is None:
             raise InvalidParameter(
                 f"invalid config for network {self._network.name}: invalid endpoint settings:\n"
-                f"no configured subnet contains IP address {address}"
+                f"no configured subnet or ip-range contain the IP address {address}"
             )
         if not book.take(address):
             raise Forbidden("Address already in use")

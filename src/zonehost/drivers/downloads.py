@@ -24,7 +24,7 @@ _ERRORS: Final[dict[int, type[ZonehostError]]] = {
 
 
 class HttpDownloads:
-    """One client, without cookies or credentials, that goes by the proxies of the daemon's environment."""
+    """One client, without cookies, that goes by the proxies of the daemon's environment."""
 
     def __init__(self, agent: str) -> None:
         self._headers = {"User-Agent": agent, "Accept-Encoding": "identity"}

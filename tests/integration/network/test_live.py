@@ -72,7 +72,7 @@ def test_a_running_container_joins_as_it_is_asked_to(daemon: Daemon, late: str) 
     ("asked", "words"),
     [
         (("--ip", "10.242.10.2"), "Address already in use"),
-        (("--ip", "10.9.9.9"), "no configured subnet contains IP address 10.9.9.9"),
+        (("--ip", "10.9.9.9"), "no configured subnet or ip-range contain the IP address 10.9.9.9"),
         (("--ip6", "10.242.10.9"), "invalid IPv6 address"),
         (("--driver-opt", "com.docker.network.endpoint.speed=9"), "com.docker.network.endpoint.speed"),
     ],

@@ -69,7 +69,8 @@ def test_an_address_outside_is_dockers_error_and_nothing_stays_taken() -> None:
     with pytest.raises(InvalidParameter) as caught:
         leases.lease(endpoint(asked_ipv6="fd00:2::1"))
     assert str(caught.value) == (
-        "invalid config for network web: invalid endpoint settings:\nno configured subnet contains IP address fd00:2::1"
+        "invalid config for network web: invalid endpoint settings:\n"
+        "no configured subnet or ip-range contain the IP address fd00:2::1"
     )
     assert leases.lease(endpoint()).ipv4 == "172.17.0.2"
 

@@ -14,7 +14,7 @@ def detail(found: VolumeDetail) -> dict[str, Any]:
     return {
         "CreatedAt": rfc3339_seconds(volume.created),
         "Driver": volume.driver,
-        "Labels": volume.labels,
+        "Labels": volume.labels or None,
         "Mountpoint": found.mountpoint,
         "Name": volume.name,
         "Options": volume.options,

@@ -31,7 +31,7 @@ def etc_contents(host: Host, record: Container) -> dict[str, str]:
         return {}
     shares_host = network_name(wanted.network_mode) == "host"
     return {
-        "hostname": hostname_file(config.hostname, config.domainname),
+        "hostname": hostname_file(config.hostname),
         "resolv.conf": resolver_file(
             host.machine.resolver(),
             servers=wanted.dns,

@@ -61,10 +61,11 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
     zone.ended = None
     await _check_ties(host, zone.record)
     async with AsyncExitStack() as undo:
-        endpoints = lease_all(host, zone.record)
-        undo.callback(release_all, host, endpoints.values())
-        undo.push_async_callback(host.networking.detach, zone.id)
-        record = await _intended(host, zone.record, endpoints, restart_count)
+        with explained("failed to set up container networking"):
+            endpoints = lease_all(host, zone.record)
+            undo.callback(release_all, host, endpoints.values())
+            undo.push_async_callback(host.networking.detach, zone.id)
+            record = await _intended(host, zone.record, endpoints, restart_count)
         blueprint = draw(host, record, lent=zone.lent)
         undo.push_async_callback(host.logs.forget, zone.id)
         undo.push_async_callback(host.runtime.remove, zone.id)

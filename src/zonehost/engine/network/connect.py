@@ -77,7 +77,9 @@ def _check(host: Host, network: Network, record: Container) -> None:
     if network.name in record.endpoints:
         raise Forbidden(f"endpoint with name {record.name} already exists in network {network.name}")
     mode = network_name(record.host_config.network_mode)
-    if other_container(record.host_config.network_mode) or mode == "host" or network.driver == "host":
+    if network.driver == "host" and mode != "host":
+        raise Forbidden("cannot connect container to host network - container must be created in host network mode")
+    if other_container(record.host_config.network_mode) or mode == "host":
         raise Forbidden(SHARED)
     if mode == "none" or network.driver == "null":
         raise Forbidden(PRIVATE)

@@ -14,17 +14,18 @@ from zonehost.ports.network import Plug
 
 
 async def disconnect(host: Host, ref: str, container: str, *, force: bool) -> None:
-    """Take the container's endpoint out of the network; with `force`, a container that is gone is no error.
+    """Take the container's endpoint out of the network; `force` is for what a container that is gone left in it.
 
     Raises:
-        NotFound: there is no such network or container. Forbidden: the container is not in it, or must stay.
+        NotFound: there is no such network or container; one that is gone leaves no endpoint here.
+        Forbidden: the container is not in it, or must stay.
     """
     network = host.networks.find(ref)
     try:
         zone = host.containers.find(container)
-    except NotFound:
+    except NotFound as error:
         if force:
-            return
+            raise NotFound(f"endpoint {container} not found") from error
         raise
     async with zone.lock:
         record = zone.record

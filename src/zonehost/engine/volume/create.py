@@ -41,7 +41,8 @@ async def create(host: Host, request: VolumeRequest) -> VolumeDetail:
     """
     name = checked_name(request.name, "volume") if request.name else new_id()
     if request.driver not in ("", "local"):
-        raise NotFound(f'error looking up volume plugin {request.driver}: plugin "{request.driver}" not found')
+        why = f'error looking up volume plugin {request.driver}: plugin "{request.driver}" not found'
+        raise NotFound(f"create {name}: {why}")
     existing = host.volumes.get(name)
     if existing is not None:
         return detail(host, _same(existing, request))
