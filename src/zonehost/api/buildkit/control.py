@@ -60,7 +60,7 @@ _VERSION: Final = BuildkitVersion(package="zonehost", version=__version__)
 _GATEWAY: Final = "org.mobyproject.buildkit.worker.moby.host-gateway-ip"
 """The label under which clients look up what `--add-host name:host-gateway` is."""
 _SECOND: Final = 10**9
-_UNREAD: Final = 32
+_REMEMBERED: Final = 32
 
 FRONTEND_CAPABILITIES: Final = (
     "solve.base",
@@ -90,6 +90,8 @@ class Control:
         self._built: dict[str, Built] = {}
         self._unread: dict[str, Progress] = {}
         """Of solves that ended before their client asked how they go on."""
+        self._ended: dict[str, None] = {}
+        """The last solves that ended: a call that comes late needs not wait for one of them."""
         self._methods: Final = {
             _CONTROL + "Solve": self._solve,
             _CONTROL + "Status": self._status,
@@ -118,6 +120,7 @@ class Control:
             raise Unsupported("this host does not build images")
         if ref in self._solves:
             raise Conflict(f"the build {ref} goes on already")
+        self._ended.pop(ref, None)
         solve = self._solves[ref] = Solve(ref, builder, self._sessions, self._built)
         if (expected := self._expected.pop(ref, None)) is not None:
             expected.set()
@@ -128,8 +131,10 @@ class Control:
             self._built.pop(ref, None)
             if not solve.progress.was_read:
                 self._unread[ref] = solve.progress
-                while len(self._unread) > _UNREAD:
-                    self._unread.pop(next(iter(self._unread)))
+            self._ended[ref] = None
+            for remembered in (self._unread, self._ended):
+                while len(remembered) > _REMEMBERED:
+                    remembered.pop(next(iter(remembered)))
 
     def cancel(self, ref: str) -> None:
         """End a solve, if it goes on."""
@@ -168,9 +173,8 @@ class Control:
 
     async def _return(self, call: ServedCall) -> None:
         request = await call.one(ReturnRequest)
-        solve = self._solves.get(call.metadata(_BUILD))
-        if solve is not None:
-            solve.agree(request.error)
+        with suppress(NotFound):  # it has ended, by itself
+            (await self._found(call.metadata(_BUILD))).agree(request.error)
         await call.send(Empty())
 
     async def _inputs(self, call: ServedCall) -> None:
@@ -222,7 +226,7 @@ class Control:
 
     async def _found(self, ref: str) -> Solve:
         """A solve, which the client may announce a moment later on another stream."""
-        if ref not in self._solves:
+        if ref not in self._solves and ref not in self._ended:
             expected = self._expected.setdefault(ref, asyncio.Event())
             try:
                 async with asyncio.timeout(BEGIN_SECONDS):

@@ -78,10 +78,33 @@ async def test_a_client_that_only_wants_to_know_what_can_be_asked() -> None:
     await client.bridge("Ping", "r", Empty())
     await asyncio.sleep(0)
     status = asyncio.create_task(client.status("r"))
-    while not solving.done():
-        await client.bridge("Return", "r", ReturnRequest(result=Result()))
+    await client.bridge("Return", "r", ReturnRequest(result=Result()))
     assert (await solving).exporter_response == {}
     assert await asyncio.wait_for(status, 5) == []
+    await client.close()
+
+
+async def test_the_parts_of_a_solve_come_in_any_order() -> None:
+    client = Client()
+    returning = asyncio.create_task(client.bridge("Return", "r", ReturnRequest(result=Result())))
+    status = asyncio.create_task(client.status("r"))
+    for _ in range(5):
+        await client.bridge("Ping", "r", Empty())
+    assert not returning.done()
+    solving = asyncio.wait_for(client.solve(SolveRequest(ref="r", session="s")), 5)
+    assert (await solving).exporter_response == {}
+    await returning
+    assert await status == []
+    await client.close()
+
+
+async def test_what_comes_after_the_end_is_answered_at_once() -> None:
+    client = Client()
+    with pytest.raises(Refused, match="the exporter oci is not supported"):
+        await client.solve(SolveRequest(ref="r", exporters=(Exporter(type="oci"),)))
+    with pytest.raises(Refused, match="the build r has ended"):
+        await asyncio.wait_for(client.bridge("Solve", "r", GatewaySolveRequest(frontend="x")), 5)
+    await asyncio.wait_for(client.bridge("Return", "r", ReturnRequest(result=Result())), 5)
     await client.close()
 
 
@@ -107,8 +130,7 @@ async def test_a_client_whose_own_part_failed_gets_its_words_back() -> None:
     client = Client()
     solving = asyncio.create_task(client.solve(SolveRequest(ref="r", session="s")))
     refusal = ReturnRequest(error=Status(code=2, message="not as wanted"))
-    while not solving.done():
-        await client.bridge("Return", "r", refusal)
+    await client.bridge("Return", "r", refusal)
     with pytest.raises(Refused, match="not as wanted"):
         await solving
     await client.close()
