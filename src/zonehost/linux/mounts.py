@@ -148,12 +148,34 @@ def detach(path: str) -> None:
     libc.call("umount2", path.encode(), _MNT_DETACH)
 
 
+def spreading(path: str) -> tuple[str, frozenset[str]]:
+    """The mount that a path is on: where it is mounted, and whether it is `shared`, has a `master`, or neither.
+
+    From the optional fields of proc_pid_mountinfo(5). Raises FileNotFoundError: there is no such path.
+    """
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        known = dict(line.split(":", 1) for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines())
+    finally:
+        os.close(fd)
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        number, _, _, _, point, _, *rest = line.split(" ")
+        if number == known["mnt_id"].strip():
+            return _plain(point), frozenset(word.partition(":")[0] for word in rest[: rest.index("-")])
+    return "", frozenset()  # it is on a mount that is attached nowhere
+
+
 def points_below(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
     """The mount points strictly below a path without links, in the order in which they were mounted, each once."""
     inside = path.rstrip("/") + "/"
     points: dict[str, None] = {}
     for line in Path(mountinfo).read_text().splitlines():
-        point = _ESCAPE.sub(lambda match: chr(int(match[1], 8)), line.split(" ", 5)[4])
+        point = _plain(line.split(" ", 5)[4])
         if point.startswith(inside) and point != inside:
             points[point] = None
     return list(points)
+
+
+def _plain(text: str) -> str:
+    """A path of mountinfo without its escapes."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,42 @@ async def test_owners_are_the_same_on_both_sides(rig: Rig, shared: Path) -> None
     command = "cat /shared/file; echo; stat -c %u:%g /shared/file; touch /shared/made"
     assert await rig.run("sh", "-c", command, binds=(bind,)) == (0, "from the host\n1000:1001\n")
     assert ((shared / "made").stat().st_uid, (shared / "made").stat().st_gid) == (0, 0)
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
+
+
+@pytest.fixture
+def spreading(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a shared mount of its own."""
+    folder = tmp_path / "spreading"
+    (folder / "inside").mkdir(parents=True)
+    _mount("--bind", str(folder), str(folder))
+    _mount("--make-shared", str(folder))
+    yield folder
+    subprocess.run(["umount", "--recursive", folder], check=True)
+
+
+@pytest.mark.parametrize("propagation", ["rslave", "rshared"])
+async def test_what_is_mounted_later_on_the_host_is_seen_where_mounts_spread(
+    rig: Rig, spreading: Path, propagation: str
+) -> None:
+    bind = BindMount(source=str(spreading), destination="/there", propagation=propagation)
+    zone = await rig.start("sleep", "100", binds=(bind,))
+    _mount("-t", "tmpfs", "later", f"{spreading}/inside")
+    (spreading / "inside/file").write_text("later")
+    assert await rig.ask(zone, "cat", "/there/inside/file") == (0, "later")
+
+
+@pytest.mark.parametrize(
+    ("propagation", "why"), [("rshared", "it is not a shared mount"), ("slave", "it is not a shared or slave mount")]
+)
+async def test_mounts_cannot_spread_from_a_private_one(rig: Rig, spreading: Path, propagation: str, why: str) -> None:
+    _mount("--make-private", str(spreading))
+    bind = BindMount(source=f"{spreading}/inside", destination="/there", propagation=propagation)
+    with pytest.raises(InvalidParameter, match=f"path {bind.source} is mounted on {spreading} but {why}"):
+        await rig.run("true", binds=(bind,))
 
 
 async def test_mounts_inside_come_along_with_their_owners(rig: Rig, shared: Path) -> None:

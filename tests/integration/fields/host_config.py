@@ -9,6 +9,7 @@ from tests.integration.fields.verdicts import NOTHING, Kept, Obeyed, Refused, Ve
 _SESSIONS: Final = "tests/integration/sessions/"
 _FOLDER: Final = "/usr/share"
 """A folder of any host, with something in it."""
+_SLAVE: Final = [{"Type": "bind", "Source": _FOLDER, "Target": "/there", "BindOptions": {"Propagation": "rslave"}}]
 
 
 def _host(**fields: Any) -> dict[str, Any]:
@@ -40,8 +41,9 @@ MOUNTS: Final[Verdicts] = {
         value=[{"Type": "bind", "Source": _FOLDER, "Target": "/there", "Consistency": "cached"}],
         why="a hint for machines whose files are on another one",
     ),
-    "HostConfig.Mounts[].BindOptions.Propagation": _mount(
-        elsewhere="tests/unit/runtime/test_spec.py: rslave", BindOptions={"Propagation": "rslave"}
+    "HostConfig.Mounts[].BindOptions.Propagation": (
+        _mount("echo made", "made", BindOptions={"Propagation": "rslave"}),
+        Refused(value=_SLAVE, status=400, says="it is not a shared or slave mount"),
     ),
     "HostConfig.Mounts[].BindOptions.NonRecursive": _mount(
         "grep -c ' /there/' /proc/mounts", "0", Source="/dev", BindOptions={"NonRecursive": True}

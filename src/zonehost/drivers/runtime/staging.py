@@ -32,12 +32,13 @@ def clone_binds(binds: Sequence[BindMount], images: Sequence[int], *, apart: boo
     itself. `images` are the mounts of those that are image files.
 
     Raises:
-        InvalidParameter: a source does not exist, in Docker's words.
+        InvalidParameter: a source does not exist, or mounts cannot spread from it, in Docker's words.
     """
     clones: list[tuple[BindMount, int]] = []
     mounted = iter(images)
     for bind in binds:
         try:
+            _check_propagation(bind)
             if bind.image is not None:
                 clones.append((bind, next(mounted)))
             elif bind.subpath:
@@ -52,6 +53,18 @@ def clone_binds(binds: Sequence[BindMount], images: Sequence[int], *, apart: boo
         if apart and bind.recursive and not bind.subpath and bind.image is None:
             clones += _clones_inside(bind)
     return clones
+
+
+def _check_propagation(bind: BindMount) -> None:
+    """Whether mounts can spread as the bind asks, which takes a source whose own do, in Docker's words."""
+    if "shared" not in bind.propagation and "slave" not in bind.propagation:
+        return
+    point, found = mounts.spreading(bind.source)
+    needed, words = (
+        ({"shared"}, "shared") if "shared" in bind.propagation else ({"shared", "master"}, "shared or slave")
+    )
+    if not needed & found:
+        raise InvalidParameter(f"path {bind.source} is mounted on {point} but it is not a {words} mount")
 
 
 def _clones_inside(bind: BindMount) -> Iterator[tuple[BindMount, int]]:
