@@ -139,8 +139,10 @@ class ZoneRuntime:
 
     async def kill(self, zone: str, signal: int) -> None:
         """As in the port."""
+        living = self._living(zone)
         try:
-            pidfd.send(self._living(zone).process, signal)
+            pidfd.send(living.process, signal)
+            living.wake_keeper()
         except OSError as error:
             raise InvalidParameter(f"invalid signal: {signal}") from error
 

@@ -71,6 +71,11 @@ class Zone:
             await self.settled()
             self.group.kill(Part.ZONE)
         pidfd.send(self.process, signal.SIGKILL)  # and with it its PID namespace, whatever group somebody moved them to
+        self.wake_keeper()
+
+    def wake_keeper(self) -> None:
+        """Have a keeper that somebody stopped go on: it is to tell how its zone ends."""
+        pidfd.send(self.guard, signal.SIGCONT)
 
     @property
     def neighbour(self) -> Neighbour:
