@@ -98,7 +98,7 @@ class ZoneFolder:
 
     def make(self, cgroup_parent: str) -> None:
         """Make the bundle folder, and note where the zone's groups are, if not in the usual place."""
-        Path(self.path).mkdir(mode=0o711)
+        Path(self.path).mkdir(mode=0o711, parents=True)
         if cgroup_parent:
             Path(self.parent_file).write_text(cgroup_parent)
 
