@@ -123,10 +123,11 @@ class BtrfsStorage:
 
     async def survey(self) -> tuple[frozenset[str], frozenset[str]]:
         """What has a subvolume."""
-        return (
-            frozenset(entry.name for entry in self._zones.iterdir()),
-            frozenset(entry.name for entry in self._volumes.iterdir()),
-        )
+        with our_errors("look for the datasets in the pool"):
+            return (
+                frozenset(entry.name for entry in self._zones.iterdir()),
+                frozenset(entry.name for entry in self._volumes.iterdir()),
+            )
 
     def _children(self, options: Mapping[str, str]) -> int:
         """How many subvolumes may be in a volume of these options; 0 where it is not delegated."""
