@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -70,13 +70,18 @@ def files(daemon: Daemon) -> list[Path]:
 
 
 @pytest.fixture
-def zones(own: Daemon) -> dict[str, str]:
+def zones(own: Daemon) -> Iterator[dict[str, str]]:
     """Two zones: one with a quota, a network and a port, one in a cgroup of somebody else's; their processes."""
     own.docker("network", "create", "net")
     with_all = ("--net", "net", "-p", "127.0.0.1::80", "--storage-opt", "size=100m")
     own.docker("run", "-d", "--name", "up", *with_all, "busybox", "sleep", "3600")
     own.docker("run", "-di", "--name", "below", "--cgroup-parent", own.instance.name, "busybox", "cat")
-    return {zone: pid(own, zone) for zone in ("up", "below")}
+    yield {zone: pid(own, zone) for zone in ("up", "below")}
+    own.docker("rm", "-f", "up", "below")
+    top = Path("/sys/fs/cgroup")
+    for group in (*top.glob(f"*/{own.instance.name}"), top / own.instance.name):
+        if group.is_dir():
+            group.rmdir()
 
 
 def live(daemon: Daemon, zones: dict[str, str]) -> None:

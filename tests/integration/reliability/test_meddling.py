@@ -1,0 +1,209 @@
+"""What root can do to running zones behind the daemon's back, the daemon up; and a machine that is started again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.integration.inventory import Instance, datasets, holdings
+from tests.integration.rig import Daemon, Failed, Result
+
+SLEEP = ("busybox", "sleep", "3600")
+SOON = 5.0
+"""Seconds: half of what the daemon waits for a zone that does not end."""
+TRIES = 100
+
+
+@pytest.fixture
+def up(own: Daemon) -> Daemon:
+    """A daemon with a zone `up`."""
+    own.docker("run", "-d", "--name", "up", *SLEEP)
+    return own
+
+
+@pytest.fixture
+def foreign_parent(own: Daemon) -> Iterator[str]:
+    """A cgroup that is not zonehost's, for zones to be below; zonehost leaves it as it is."""
+    yield own.instance.name
+    for group in (*Path("/sys/fs/cgroup").glob(f"*/{own.instance.name}"), Path("/sys/fs/cgroup", own.instance.name)):
+        if group.is_dir():
+            group.rmdir()
+
+
+def folder_of(daemon: Daemon, zone: str) -> Path:
+    """The zone's folder below the run root."""
+    return daemon.instance.run_root / "zones" / daemon.docker("inspect", "-f", "{{.Id}}", zone)
+
+
+def gone(daemon: Daemon) -> bool:
+    """Whether nothing of any zone is left."""
+    return daemon.docker("ps", "-aq") == "" and datasets(daemon.instance) == [] and daemon.doctor() == []
+
+
+@pytest.mark.parametrize("command", [("stop", "-t", "0"), ("kill",), ("rm", "-f")], ids=" ".join)
+def test_a_stopped_keeper_holds_nothing_up(up: Daemon, command: tuple[str, ...]) -> None:
+    keeper = json.loads((folder_of(up, "up") / "keeper.json").read_text())["keeper"]
+    os.kill(keeper, signal.SIGSTOP)
+    assert up.docker("exec", "up", "echo", "lives") == "lives"
+    began = time.monotonic()
+    up.docker(*command, "up")
+    if command[0] != "rm":
+        assert up.docker("wait", "up") == "137"
+        up.docker("rm", "up")
+    assert time.monotonic() - began < SOON
+    assert gone(up)
+
+
+def test_a_zone_without_its_run_folder_is_stopped_started_and_removed(up: Daemon) -> None:
+    shutil.rmtree(folder_of(up, "up"))
+    assert up.docker("exec", "up", "echo", "lives") == "lives"
+    up.docker("stop", "-t", "0", "up")
+    up.docker("start", "up")
+    assert up.docker("exec", "up", "echo", "lives") == "lives"
+    up.docker("rm", "-f", "up")
+    assert gone(up)
+
+
+def test_a_zone_elsewhere_without_its_run_folder_is_removed(own: Daemon, foreign_parent: str) -> None:
+    own.docker("run", "-d", "--name", "below", "--cgroup-parent", foreign_parent, *SLEEP)
+    pid = own.docker("inspect", "-f", "{{.State.Pid}}", "below")
+    shutil.rmtree(folder_of(own, "below"))
+    own.docker("rm", "-f", "below")
+    assert not Path("/proc", pid, "exe").exists()
+    assert gone(own)
+
+
+def test_zones_are_born_where_the_folder_of_all_is_gone(up: Daemon) -> None:
+    shutil.rmtree(up.instance.run_root / "zones")
+    assert up.docker("run", "--rm", "busybox", "echo", "born") == "born"
+    up.docker("rm", "-f", "up")
+    assert gone(up)
+
+
+def test_deleted_links_are_found_and_made_again(own: Daemon) -> None:
+    own.docker("network", "create", "net")
+    for zone in ("one", "other"):
+        own.docker("run", "-d", "--name", zone, "--net", "net", *SLEEP)
+    for link in links(own.instance, "zv"):
+        subprocess.run(["ip", "link", "delete", link], check=True, timeout=20)
+    assert [finding["kind"] for finding in own.doctor()] == ["link", "link"]
+    own.zonehost("doctor", "--repair")
+    own.docker("exec", "one", "ping", "-c", "1", "-W", "1", "other")
+    assert own.doctor() == []
+
+
+def test_a_pool_that_is_unmounted_is_named_and_comes_back(up: Daemon) -> None:
+    assert up.process is not None
+    pool = str(up.instance.data_root / "pool")
+    inside = ["nsenter", "--target", str(up.process.pid), "--mount", "umount"]
+    assert subprocess.run([*inside, pool], capture_output=True, timeout=20).returncode != 0, "it is in use"
+    subprocess.run([*inside, "--lazy", pool], check=True, timeout=20)
+    for words in (("run", "--rm", *SLEEP), ("volume", "create", "new"), ("commit", "up", "made")):
+        result = up.run(*words)
+        assert result.status != 0
+        assert pool in result.err
+    with pytest.raises(Failed, match=f"No such file or directory: '{pool}"):
+        up.doctor()
+    assert up.docker("exec", "up", "echo", "lives") == "lives"
+    up.kill()
+    up.start()
+    up.docker("run", "--rm", "-v", "new:/new", "busybox", "true")
+    up.docker("volume", "rm", "new")
+    up.docker("rm", "-f", "up")
+    assert gone(up)
+
+
+def test_many_removals_and_a_kill(own: Daemon, rounds: Callable[[int, int], int]) -> None:
+    names = [f"zone{number}" for number in range(rounds(12, 40))]
+    for name in names:
+        own.docker("run", "-d", "--name", name, *SLEEP)
+    first = threading.Event()
+
+    def remove(name: str) -> Result:
+        result = own.run("rm", "-f", name)
+        first.set()
+        return result
+
+    with ThreadPoolExecutor(len(names)) as clients:
+        removals = {name: clients.submit(remove, name) for name in names}
+        assert first.wait(60)
+        own.kill()
+    own.start()
+    left = own.docker("ps", "-a", "--format", "{{.Names}}").split()
+    assert [name for name in left if removals[name].result().status == 0] == []
+    if left:
+        own.docker("rm", "-f", *left)
+    assert gone(own)
+
+
+def test_a_machine_that_is_started_again(own: Daemon) -> None:
+    """As it looks after a reboot: no process, no group, no link, no rule, and a run root that was a tmpfs."""
+    policies = {"always": "always", "unless": "unless-stopped", "failure": "on-failure", "plain": "no"}
+    for name, policy in policies.items():
+        own.docker("run", "-d", "--name", name, "--restart", policy, "-p", "127.0.0.1::80", *SLEEP)
+    own.docker("run", "-d", "--name", "once", "--rm", "-v", "/anonymous", *SLEEP)
+    own.docker("run", "-d", "--name", "stopped", "--restart", "unless-stopped", *SLEEP)
+    own.docker("stop", "-t", "0", "stopped")
+    own.kill()
+    power_off(own.instance)
+    assert holdings(own.instance) == []
+    own.start()
+    for name in ("always", "unless", "failure"):
+        _until(own, "exec", name, "true")
+        assert own.docker("port", name, "80").startswith("127.0.0.1:")
+    states = dict(line.split() for line in own.docker("ps", "-a", "--format", "{{.Names}} {{.State}}").splitlines())
+    assert states == {
+        **dict.fromkeys(("always", "unless", "failure"), "running"),
+        "plain": "exited",
+        "stopped": "exited",
+    }
+    assert own.docker("inspect", "-f", "{{.State.ExitCode}}", "plain") == "255"
+    assert own.doctor() == []
+    own.docker("rm", "-f", *states)
+    assert gone(own)
+
+
+def power_off(instance: Instance) -> None:
+    """Take away all that does not outlive the power, of an instance without a daemon."""
+    while pids := [line.split()[1].rstrip(":") for line in holdings(instance) if line.startswith("process ")]:
+        for pid in pids:
+            subprocess.run(["kill", "-KILL", pid], check=False, capture_output=True, timeout=20)
+    for entry in instance.run_root.iterdir():
+        if entry.is_dir() and entry.name != "docker-config":
+            shutil.rmtree(entry)
+        elif entry.suffix != ".log" and not entry.is_dir():
+            entry.unlink()
+    groups = [line.removeprefix("cgroup ") for line in holdings(instance) if line.startswith("cgroup ")]
+    for group in sorted(groups, reverse=True):
+        Path(group).rmdir()
+    for link in (*links(instance, "zv"), *links(instance, "zb")):
+        subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True, timeout=20)
+    for line in holdings(instance):
+        if line.startswith("nft table "):
+            subprocess.run(["nft", "delete", "table", *line.split()[2:]], check=True, timeout=20)
+
+
+def links(instance: Instance, kind: str) -> list[str]:
+    """The names of its links."""
+    prefix = f"{kind}{hashlib.sha256(instance.name.encode()).hexdigest()[:5]}"
+    told = subprocess.run(["ip", "-json", "link", "show"], check=True, capture_output=True, text=True, timeout=20)
+    return [link["ifname"] for link in json.loads(told.stdout) if link["ifname"].startswith(prefix)]
+
+
+def _until(daemon: Daemon, *words: str) -> None:
+    """Run docker until it succeeds: what it needs is on its way."""
+    for _ in range(TRIES):
+        if daemon.run(*words).status == 0:
+            return
+    raise AssertionError(f"docker {' '.join(words)} never succeeded")
