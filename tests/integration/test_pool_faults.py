@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.reliability.work import archive
 from tests.integration.rig import COMMAND, Daemon, Failed
 
 MIB = 1 << 20
@@ -70,6 +72,45 @@ def test_a_full_disk_under_the_pool_is_told_and_nothing_that_was_synced_is_lost(
         assert daemon.docker("exec", "zb", "cat", "/file") == "kept"
         daemon.docker("rm", "-f", "za")
         assert daemon.zonehost("pool", "scrub").endswith(", 0 errors\n")
+
+
+def test_a_nearly_full_disk_under_the_pool_fails_clearly_and_loses_no_record(tmp_path: Path) -> None:
+    file = tmp_path / "disk"
+    with file.open("wb") as opened:
+        opened.truncate(400 * MIB)
+    subprocess.run(["mkfs.ext4", "-q", "-F", file], check=True, timeout=60)
+    daemon = Daemon.make("--pool-size", str(1024 * MIB))
+    with mounted(daemon, "-o", "loop", str(file)):
+        daemon.docker("run", "-d", "--name", "up", "busybox", "sleep", "600")
+        daemon.docker("volume", "create", "kept")
+        free = os.statvfs(daemon.instance.data_root)
+        ballast = daemon.instance.data_root / "ballast"
+        with ballast.open("wb") as opened:
+            os.posix_fallocate(opened.fileno(), 0, free.f_bavail * free.f_bsize - 4 * MIB)
+        fill(daemon, "up", 20)
+        there = {"up"}
+        for number in range(4):
+            for words, made in (
+                (("create", "--name", f"made{number}", "busybox"), {f"made{number}"}),
+                (("run", "--name", f"run{number}", "busybox", "true"), {f"run{number}"}),
+                (("commit", "up", f"image{number}"), set()),
+                (("import", "-", f"imported{number}"), set()),
+                (("volume", "create", f"volume{number}"), set()),
+            ):
+                result = daemon.run(*words, stdin=archive(number))
+                assert "internal error" not in result.err
+                assert "Error response from daemon: " in result.err or result.status == 0, result
+                there |= made if result.status == 0 else set()
+        assert there <= set(daemon.docker("ps", "-a", "--format", "{{.Names}}").split())
+        ballast.unlink()
+        daemon.docker("kill", "up")
+        assert daemon.stop() == 0
+        daemon.start()
+        assert there <= set(daemon.docker("ps", "-a", "--format", "{{.Names}}").split())
+        assert "kept" in daemon.docker("volume", "ls", "-q").split()
+        daemon.docker("start", "up")
+        daemon.docker("run", "--rm", "busybox", "true")
+        assert daemon.doctor() == []
 
 
 def test_a_data_root_on_btrfs_is_the_pool_itself(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from zonehost.drivers.layers.foundation import lay
 from zonehost.drivers.layers.jobs import Commit, Completion, Unpacking
 from zonehost.drivers.layers.pack import read_facts
 from zonehost.drivers.layers.staging import FACTS, SAFE, TREE, Facts
-from zonehost.errors import InvalidParameter, NotFound
+from zonehost.errors import InvalidParameter, NotFound, SystemFailure
 from zonehost.linux import jobs
 from zonehost.linux.boot import boot_id
 from zonehost.linux.forkserver import ForkServer
@@ -144,7 +144,10 @@ class LayerPool:
 
     async def listed(self) -> frozenset[str]:
         """Diff ids by the names of the folders."""
-        return frozenset(_ALGORITHM + folder.name for folder in self._folders() if not folder.name.startswith(_ASIDE))
+        with _our_errors("look for layers"):
+            return frozenset(
+                _ALGORITHM + folder.name for folder in self._folders() if not folder.name.startswith(_ASIDE)
+            )
 
     async def survey(self) -> frozenset[str]:
         """Diff ids of all whole layers; what was half-made is removed."""
@@ -219,14 +222,24 @@ class LayerPool:
     async def aside(self) -> AsyncIterator[str]:
         """A path for a folder that is gone when this is left, unless it was renamed."""
         folder = f"{self._root}/{_ASIDE}{secrets.token_hex(8)}"
-        try:
-            yield folder
-        finally:
-            await self._clear(folder)
+        with _our_errors("keep a layer"):
+            try:
+                yield folder
+            finally:
+                await self._clear(folder)
 
     async def _clear(self, folder: str) -> None:
         if Path(folder).exists():
             await jobs.run(self._forks, f"{_JOBS}:remove", folder)
+
+
+@contextmanager
+def _our_errors(what: str) -> Iterator[None]:
+    """A disk that is full or broken, where no request could have caused it."""
+    try:
+        yield
+    except OSError as error:
+        raise SystemFailure(f"cannot {what}: {error}") from error
 
 
 def _told(folder: Path, name: str) -> Facts | None:
