@@ -96,7 +96,7 @@ def counted(daemon: Daemon) -> dict[str, int]:
 def grown(counts: dict[str, list[int]], cycles: int, kib: float) -> dict[str, list[int]]:
     """What grew: memory by more than so many KiB in a thousand cycles for sure, anything else at all.
 
-    Of less than two hundred cycles a line of KiB says nothing.
+    Of less than a hundred cycles a line of KiB says nothing.
     """
     return {name: values for name, values in counts.items() if _grows(name, values, cycles, kib)}
 
@@ -118,7 +118,7 @@ def exec_in(client: Local, place: str) -> None:
 def _grows(name: str, values: list[int], cycles: int, kib: float) -> bool:
     growing = growth(values, cycles)
     if name == MEMORY:
-        return cycles >= 200 and growing.least > kib
+        return cycles >= 100 and growing.least > kib
     return growing.slope > GROWTH and values[-1] > values[0] + 2
 
 

@@ -100,13 +100,12 @@ def test_zones_outlive_what_is_written_of_them(
     own.kill()
     places = files(own)
     all_ = [(place, how) for place, how in product(places, DAMAGES) if (place.name, how) != ("lock", "a folder")]
-    if rounds(0, 1):
-        turns = [[one] for one in all_]
-    else:  # all at once, but for what stands for another, each spoilt in a way of its own
-        turns = [
-            [(place, how) for at, place in enumerate(places[1:]) if (place, how := DAMAGES[(at + turn) % 4]) in all_]
-            for turn in range(len(DAMAGES))
-        ]
+    # all at once, but for what stands for another, each spoilt in a way of its own; then one at a time
+    turns = [
+        [(place, how) for at, place in enumerate(places[1:]) if (place, how := DAMAGES[(at + turn) % 4]) in all_]
+        for turn in range(len(DAMAGES))
+    ]
+    turns += [[one] for one in all_[:: rounds(len(all_), 2)]]
     for spoilt in turns:
         if own.process is not None:
             own.docker("version")  # the copy of the state is written while the answer is on its way

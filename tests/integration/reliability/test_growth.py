@@ -48,8 +48,8 @@ async def test_nothing_grows_with_pulls(own: Daemon, registry: str, rounds: Call
 
 
 def _check_other_work(daemon: Daemon, once: Once, rounds: Callable[[int, int], int]) -> None:
-    cycles = rounds(40, 200)
-    cycle(daemon, once, rounds(40, FILLED.get(once, cycles)))
+    cycles = rounds(40, 100)
+    cycle(daemon, once, rounds(40, FILLED.get(once, 200)))
     assert grown(churn(daemon, once, cycles), cycles, KIB_OF_HUNDREDS) == {}
 
 
@@ -111,5 +111,5 @@ WORK: dict[str, Once] = {
     "networks": _connect,
 }
 FILLED: dict[Once, int] = {_exec: 1100, _listen: 600}
-"""Cycles after which all is filled that has a bound, where those that are counted are not enough: the daemon remembers
-a thousand commands and a thousand events."""
+"""Cycles after which all is filled that has a bound, where two hundred are not enough: the daemon remembers a thousand
+commands and a thousand events."""
