@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
+from zonehost.linux import inotify
+from zonehost.linux.inotify import Inotify
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,6 +72,22 @@ async def test_a_zone_of_layers_that_are_known_uses_up_no_numbers(tmp_path: Path
         await storage.create_zone("second")
         await storage.create_zone("third")
         assert _due(layers) == due + 1
+
+
+async def test_numbers_are_used_up_beside_the_unpacking_of_a_layer(tmp_path: Path) -> None:
+    with open_test_pool(tmp_path) as pool:
+        blank = Blank(pool.root, pool.descriptor, Subvolumes(pool.root, pool.descriptor))
+        tending = asyncio.create_task(blank.tend())
+        marks = Inotify()
+        marks.add(pool.root / "blank", inotify.MOVED_TO)
+        await asyncio.sleep(0)
+        taken = _numbers(_make_layer(pool, "layer", 2000))
+        async with asyncio.timeout(20):
+            await marks.read()
+        assert (pool.root / "blank/root").stat().st_ino > max(taken)
+        tending.cancel()
+        await asyncio.wait([tending])
+        marks.close()
 
 
 def _due(folder: Path) -> int:

@@ -52,7 +52,10 @@ class Storage(Protocol):
         """
 
     async def tend(self) -> None:
-        """Keep, as long as it runs, those limits that the file system does not keep by itself."""
+        """Keep, as long as it runs, those limits that the file system does not keep by itself.
+
+        What a zone of a new image would have to wait for may be done meanwhile, too.
+        """
 
     async def remove_volume(self, name: str) -> None:
         """Remove it with all in it. Idempotent."""

@@ -98,8 +98,8 @@ class BtrfsStorage:
         return str(content)
 
     async def tend(self) -> None:
-        """Keep the limits of delegated volumes."""
-        await self._delegations.tend()
+        """Keep the limits of delegated volumes, and the blank above the layers."""
+        await asyncio.gather(self._delegations.tend(), self._blank.tend())
 
     async def remove_volume(self, name: str) -> None:
         """Destroy the subvolume."""
