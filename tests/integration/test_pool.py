@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import mmap
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.inventory import storage_roots
 from tests.integration.rig import Daemon, Failed, daemon_with_busybox
+from zonehost.linux.inotify import Inotify
 
 MIB = 1 << 20
 POOL = 512 * MIB
 SUPERBLOCK = 64 << 10
 """Where btrfs keeps it (btrfs(5))."""
+OPENED = 0x20
+"""IN_OPEN of inotify(7), which the daemon has no use for."""
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +114,44 @@ def test_the_pool_grows_in_use_and_does_not_shrink(daemon: Daemon) -> None:
 
 def test_a_scrub_finds_no_errors(daemon: Daemon) -> None:
     assert daemon.zonehost("pool", "scrub").endswith(", 0 errors\n")
+
+
+def test_a_scrub_finds_what_the_disk_has_changed(new_daemon: Callable[..., Daemon]) -> None:
+    daemon = new_daemon("--pool-size", str(POOL))
+    daemon.zonehost("bootstrap", "busybox")
+    daemon.docker("run", "-d", "--name", "za", "busybox", "sleep", "600")
+    content = os.urandom(MIB)
+    daemon.docker("exec", "-i", "za", "sh", "-c", "cat > /file; sync", stdin=content)
+    backing = daemon.instance.data_root / "pool.btrfs"
+    with backing.open("r+b") as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            place = data.find(content[:4096])
+        assert place >= 0
+        file.seek(place)
+        file.write(bytes([content[0] ^ 1]))
+        os.fsync(file.fileno())
+    with pytest.raises(Failed, match="could not be mended"):
+        daemon.zonehost("pool", "scrub")
+    assert write(daemon, "za", "/other", 5) == 5
+
+
+async def test_sizes_are_told_without_a_look_at_any_file(daemon: Daemon) -> None:
+    daemon.docker("run", "-d", "--name", "za", "-v", "vol:/v", "busybox", "sh", "-c", "mkdir /d /v/d; exec sleep 600")
+    zone = daemon.docker("inspect", "za", "--format", "{{.Id}}")
+    (root,) = (root for root in storage_roots(daemon.instance) if (root / "zones" / zone).exists())
+    folders = (root / "zones" / zone / "root/upper", root / "volumes/vol/_data")
+    opened = Inotify()
+    for folder in folders:
+        opened.add(folder, OPENED)
+    for shown in (("ps", "-s"), ("system", "df"), ("system", "df", "-v")):
+        daemon.docker(*shown)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await opened.read()
+    for folder in folders:
+        list(folder.iterdir())
+    assert len(await opened.read()) >= len(folders)
+    opened.close()
 
 
 def test_what_is_removed_goes_back_to_the_host(daemon: Daemon) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +27,8 @@ cd /data; echo one > file; chown 5:6 file; chmod 4750 file; ln file hard; ln -s 
 dd if=/dev/urandom of=sparse bs=1M seek=40 count=1 2>/dev/null; touch -d '2001-02-03 04:05:06' file
 echo rooted > /root/file; rm /bin/vi
 """
+CAPABILITY = struct.pack("<5I", 0x02000000, 1 << 10, 0, 0, 0)
+"""CAP_NET_BIND_SERVICE, permitted (struct vfs_cap_data of linux/capability.h)."""
 LOOK = """
 cd /data; find . | sort | xargs stat -c '%n %f %u %g %s %b %Y %h %N'; find . -type f | sort | xargs sha256sum
 cat /root/file; ls /bin/vi 2>&1 || true
@@ -87,6 +91,11 @@ def files(daemon: Daemon) -> dict[str, tuple[int, int]]:
     }
 
 
+def content(daemon: Daemon, volume: str) -> Path:
+    """A volume's content, as the daemon sees it."""
+    return storage_roots(daemon.instance)[-1] / "volumes" / volume / "_data"
+
+
 def serve(daemon: Daemon) -> None:
     run = ("run", "-d", "--name", "web", "-v", "data:/data", "-e", "KEY=value", "busybox", "sleep", "600")
     daemon.docker(*run)
@@ -96,11 +105,16 @@ def serve(daemon: Daemon) -> None:
 def test_a_zone_arrives_the_same_to_the_byte_and_goes_on_by_differences(pair: tuple[Daemon, Daemon]) -> None:
     here, there = pair
     serve(here)
+    attributes = {"user.note": b"a\0b", "security.capability": CAPABILITY, "trusted.overlay.opaque": b"n"}
+    for name, value in attributes.items():
+        os.setxattr(content(here, "data") / "file", name, value)
     here.zonehost("snapshot", "create", "web@one")
     looked = sh(here, "web", LOOK)
     assert receive(there, send(here, "--layers", "web@one")) == "web@one"
     there.docker("start", "web")
     assert sh(there, "web", LOOK) == looked
+    received = content(there, "data") / "file"
+    assert {name: os.getxattr(received, name) for name in os.listxattr(received)} == attributes
     assert sh(there, "web", "echo $KEY") == "value"
     assert "busybox" in there.docker("images", "--format", "{{.Repository}}")
 
