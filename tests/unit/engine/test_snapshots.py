@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -66,6 +67,37 @@ async def test_a_snapshot_is_on_record_whole_and_its_name_is_taken(world: World,
         await create(world.host, SnapshotRequest(of="data", name="first"))
     with pytest.raises(NotFound):
         await create(world.host, SnapshotRequest(of="nothing", name="first"))
+
+
+@pytest.mark.parametrize(
+    ("of", "pause", "still"),
+    [
+        ("data", False, set()),
+        ("data", True, {"web", "other"}),
+        ("web", False, {"web"}),
+        ("web", True, {"web", "other"}),
+        ("alone", False, set()),
+        ("alone", True, {"alone"}),
+    ],
+)
+async def test_who_writes_stands_still_while_a_snapshot_is_taken(
+    world: World, pool: MemorySnapshots, of: str, pause: bool, still: set[str]
+) -> None:
+    zones = {name: await run(world, name=name, binds=("data:/data",)) for name in ("web", "other")}
+    zones["alone"] = await run(world, name="alone")
+    seen = set()
+
+    def paused() -> set[str]:
+        return {name for name, zone in zones.items() if world.runtime.zones[zone].paused}
+
+    class Looking(MemorySnapshots):
+        async def take(self, snapshot: str, datasets: Sequence[Dataset]) -> None:
+            seen.update(paused())
+            await super().take(snapshot, datasets)
+
+    world.host.snapshotter = Looking()
+    await create(world.host, SnapshotRequest(of=of, name="first", pause=pause))
+    assert (seen, paused()) == (still, set())
 
 
 async def test_a_host_without_a_pool_refuses(world: World) -> None:
