@@ -33,18 +33,28 @@ the member that takes its place."""
 Fill = Callable[[int], bool]
 """Puts the content into a new, empty file by itself; whether it could."""
 
+Written = Callable[[int, int], None]
+"""Called with the descriptor and the size of a regular file that is whole."""
+
 
 class Extractor:
     """Puts members below a directory.
 
     `make_room` removes what stands where a member goes, or refuses. `owner` is given to everything instead of the
-    members' own ids.
+    members' own ids. `written` is told of regular files.
     """
 
-    def __init__(self, tree: Tree, make_room: MakeRoom, owner: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        make_room: MakeRoom,
+        owner: tuple[int, int] | None = None,
+        written: Written | None = None,
+    ) -> None:
         self._tree = tree
         self._make_room = make_room
         self._owner = owner
+        self._written = written
         self._folders: dict[bytes, Entry] = {}
 
     def put(self, name: bytes, member: Entry, content: Iterable[memoryview], fill: Fill | None = None) -> bytes:
@@ -153,6 +163,8 @@ class Extractor:
             if member.xattrs:
                 _set_xattrs(fd, member.xattrs)
             os.utime(fd, ns=(member.mtime, member.mtime))
+            if self._written is not None:
+                self._written(fd, member.size)
         finally:
             os.close(fd)
 

@@ -17,6 +17,7 @@ from zonehost.domain.image import Layer
 from zonehost.drivers.layers import skeleton, whiteouts
 from zonehost.errors import InvalidParameter
 from zonehost.linux.boot import boot_id
+from zonehost.linux.writeback import Writeback
 from zonehost.tar import entry
 from zonehost.tar.entry import Entry, relative, shown
 from zonehost.tar.extract import Extractor
@@ -55,7 +56,8 @@ class Staging:
         Path(folder, TREE).chmod(0o755)
         self._root = os.open(f"{folder}/{TREE}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._tree = Tree(self._root)
-        self._extractor = Extractor(self._tree, self._make_room)
+        self._writeback = Writeback()
+        self._extractor = Extractor(self._tree, self._make_room, written=self._writeback.begin)
         self._skeleton = skeleton.Writer(f"{folder}/{SKELETON}")
         self.note = self._skeleton.note
         self._whiteouts: list[bytes] = []
@@ -70,6 +72,7 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._writeback.close()
         self._skeleton.close()
         self._tree.close()
         os.close(self._root)
@@ -119,6 +122,7 @@ class Staging:
         for name in self._whiteouts:
             self._white_out(name)
         self._extractor.finish()
+        self._writeback.finish()
         self._skeleton.close()
         facts = Facts(
             layer=Layer(diff_id=diff_id, size=self._size, archive_size=archive_size),
