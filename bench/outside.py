@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,20 +15,23 @@ HOST = "198.18.0.1"
 OUTSIDE = "198.18.0.2"
 ROOT = Path(__file__).parents[1]
 SECONDS = 120
+SERVING, ASKING = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+"""The cores of the two ends. Left to itself, the scheduler puts them on one core in this run and on two in the next."""
 
 
-def argv(netns: Path, *words: str) -> list[str]:
-    """The command that runs a command in a network namespace."""
-    return ["nsenter", f"--net={netns}", "--", *words]
+def argv(netns: Path, *words: str, core: int | None = None) -> list[str]:
+    """The command that runs a command in a network namespace, on one core if one is named."""
+    pinned = () if core is None else ("taskset", "--cpu-list", str(core))
+    return ["nsenter", f"--net={netns}", "--", *pinned, *words]
 
 
-def run(netns: Path, *words: str) -> str:
+def run(netns: Path, *words: str, core: int | None = None) -> str:
     """Run a command in a network namespace; its output.
 
     Raises:
         RuntimeError: it failed.
     """
-    done = subprocess.run(argv(netns, *words), capture_output=True, text=True, timeout=SECONDS, cwd=ROOT)
+    done = subprocess.run(argv(netns, *words, core=core), capture_output=True, text=True, timeout=SECONDS, cwd=ROOT)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -35,13 +39,14 @@ def run(netns: Path, *words: str) -> str:
 
 def measure(netns: Path, module: str, *words: str) -> list[float]:
     """The figures that a program of `bench.traffic` prints."""
-    return [float(word) for word in run(netns, sys.executable, "-m", f"bench.traffic.{module}", *words).split()]
+    told = run(netns, sys.executable, "-m", f"bench.traffic.{module}", *words, core=ASKING)
+    return [float(word) for word in told.split()]
 
 
 @contextmanager
 def serving(netns: Path, *words: str, ready: str) -> Iterator[None]:
     """A server in a network namespace, from when it says that it is ready."""
-    with subprocess.Popen(argv(netns, *words), stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
+    with subprocess.Popen(argv(netns, *words, core=SERVING), stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
         assert server.stdout is not None
         try:
             while ready not in server.stdout.readline():

@@ -7,6 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+CONGESTION = "reno"
+"""The congestion control of TCP that every kernel has. The default of some, bbr, sends by a timer and its estimate of
+the rate: a stream then says how good the estimate was, and not what the engine's network carries."""
+
 
 class Isolation:
     """A process that holds the namespaces, and a folder for the engine's files."""
@@ -15,7 +19,10 @@ class Isolation:
         self.folder = Path(tempfile.mkdtemp(prefix=f"zhb-{name}-", dir="/var/tmp"))
         self.run_folder = Path(tempfile.mkdtemp(prefix=f"zhb-{name}-", dir="/run"))
         # crun refuses a hybrid cgroup tree; in these mounts, which no other process sees, the v2 one can be taken away.
-        script = "umount -q /sys/fs/cgroup/unified; ip link set lo up && echo ready && exec cat"
+        script = (
+            "umount -q /sys/fs/cgroup/unified; ip link set lo up"
+            f" && echo {CONGESTION} >/proc/sys/net/ipv4/tcp_congestion_control && echo ready && exec cat"
+        )
         self._holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script],
             stdin=subprocess.PIPE,

@@ -14,7 +14,7 @@ from bench.rows.group import Group, Row
 
 FIRST = 20000
 PORTS = 1000
-SECONDS = 3
+SECONDS = 1
 PAUSE = 0.002
 
 AT_ONE = Row("new connections a second to a published port, 1 published", "1/s", at_least=1)
@@ -68,5 +68,5 @@ def _at_many(engine: Engine) -> dict[str, float]:
         return {AT_MANY.title: _rate(stranger, outside.HOST, PORTS, "reset")}
 
 
-ONE = Group("network-connections-1", (AT_ONE, AT_LOOPBACK), _at_one, runs=5, scene=_scene(1))
-MANY = Group(f"network-connections-{PORTS}", (AT_MANY,), _at_many, runs=5, scene=_scene(PORTS))
+ONE = Group("network-connections-1", (AT_ONE, AT_LOOPBACK), _at_one, runs=21, scene=_scene(1))
+MANY = Group(f"network-connections-{PORTS}", (AT_MANY,), _at_many, runs=11, scene=_scene(PORTS))
