@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.network.world import BRIEFLY, HOST, OUTSIDE, World, address
+from tests.integration.network.world import BRIEFLY, HOST, HOST6, OUTSIDE, World, address
 from zonehost.domain.network import Pool
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.errors import Conflict
@@ -75,6 +75,17 @@ async def test_an_outside_host_that_routes_to_the_bridge_reaches_nothing(world: 
     world.outside.run(f"ip route add {address(zone)} via {HOST}")
     with pytest.raises(TimeoutError):
         world.outside.reach(address(zone), 80, BRIEFLY)
+
+
+async def test_walls_of_ipv6(world: World, net: KernelNetworking) -> None:
+    one, other = [await world.zone(net, await world.network(net, ipv6=True)) for _ in range(2)]
+    target = other.plugs.plugs[0].endpoint.ipv6
+    other.place.serve(80, address="::")
+    world.host.reach(target, 80).close()
+    world.outside.run(f"ip -6 route add {target} via {HOST6}")
+    for stranger in (one.place, world.outside):
+        with pytest.raises(TimeoutError):
+            stranger.reach(target, 80, BRIEFLY)
 
 
 async def test_the_host_reaches_a_zone(world: World, net: KernelNetworking) -> None:
@@ -147,6 +158,15 @@ async def test_a_zone_does_not_reach_the_clouds_metadata(world: World, net: Kern
     world.host.reach("169.254.169.254", 80).close()
     with pytest.raises(OSError, match=r"unreachable|No route"):
         zone.place.reach("169.254.169.254", 80)
+
+
+async def test_a_zone_does_not_reach_the_clouds_metadata_by_ipv6(world: World, net: KernelNetworking) -> None:
+    zone = await world.zone(net, await world.network(net, ipv6=True))
+    world.outside.run("ip addr add fd00:ec2::254/128 dev lo nodad")
+    world.outside.serve(80, address="::")
+    world.host.reach("fd00:ec2::254", 80).close()
+    with pytest.raises(OSError, match=r"unreachable|No route|Permission denied"):
+        zone.place.reach("fd00:ec2::254", 80)
 
 
 async def test_forty_zones_are_gone_when_detach_returns(world: World, net: KernelNetworking) -> None:

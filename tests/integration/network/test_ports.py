@@ -217,15 +217,30 @@ async def test_ipv6_from_outside_from_the_host_and_from_zones(
     zone = await web(world, net, network)
     neighbour = await world.zone(net, network)
     server = zone.place.serve(80, address="::")
+    stranger = await world.zone(net, await world.network(net, ipv6=True))
     gateway = network.pools[1].gateway
     assert source_of(server, world.outside, HOST6, 8080) == OUTSIDE6
     assert source_of(server, world.host, HOST6, 8080) == HOST6
     with pytest.raises(ConnectionRefusedError):
         world.host.reach("::1", 8080)
     assert source_of(server, neighbour.place, HOST6, 8080) == gateway
+    assert source_of(server, zone.place, HOST6, 8080) == gateway
+    assert source_of(server, stranger.place, HOST6, 8080) == stranger.plugs.plugs[0].endpoint.ipv6
     assert source_of(server, world.outside, HOST, 8080) == f"::ffff:{OUTSIDE}"
     outside = world.outside.serve(81, address="::")
     assert source_of(outside, zone.place, OUTSIDE6, 81) == HOST6
+
+
+async def test_a_port_of_a_zone_that_has_ipv6_only(world: World, net: KernelNetworking) -> None:
+    pools = await net.choose_pools(world.networks, ipv4=False, ipv6=True)
+    zone = await web(world, net, await world.network(net, *pools, ipv6=True))
+    assert [port.host_ip for port in zone.plugs.ports] == ["::"]
+    server = zone.place.serve(80, address="::")
+    assert source_of(server, world.outside, HOST6, 8080) == OUTSIDE6
+    with pytest.raises(ConnectionRefusedError):
+        world.outside.reach(HOST, 8080)
+    with pytest.raises(InvalidParameter, match="has no IPv4 address"):
+        await web(world, net, zone.plugs.plugs[0].network, ip="127.0.0.1")
 
 
 async def test_the_hosts_own_rules_stand(world: World, net: KernelNetworking) -> None:

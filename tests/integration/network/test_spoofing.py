@@ -12,7 +12,7 @@ from tests.integration.network.world import BRIEFLY, World, Zone, address
 from zonehost.domain.network import Pool
 from zonehost.drivers.network.driver import KernelNetworking
 
-ETHER_ARP, ETHER_ALL, ETHER_IP, ETHER_EXPERIMENTAL = 0x0806, 3, 0x0800, 0x88B5
+ETHER_ARP, ETHER_ALL, ETHER_IP, ETHER_IPV6, ETHER_EXPERIMENTAL = 0x0806, 3, 0x0800, 0x86DD, 0x88B5
 
 
 def raw(zone: Zone, protocol: int = ETHER_ALL) -> socket.socket:
@@ -112,6 +112,68 @@ async def test_ipv6_of_another_and_its_advertisement_get_nowhere(world: World, n
         sender.sendto(source.encode(), (other.ipv6, 80))
         if arrives:
             assert server.recv(64) == source.encode()
+
+
+def checksum(source: str, target: str, message: bytes) -> bytes:
+    """Of an ICMPv6 message with a checksum of zero (RFC 4443, section 2.3)."""
+    whole = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target)
+    whole += struct.pack("!II", len(message), socket.IPPROTO_ICMPV6) + message
+    total: int = sum(struct.unpack(f"!{len(whole) // 2}H", whole))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ((total + (total >> 16)) & 0xFFFF ^ 0xFFFF).to_bytes(2, "big")
+
+
+def icmpv6(source: str, target: str, kind: int) -> bytes:
+    """A packet with a message of this kind, of 16 bytes: as long as a router advertisement (RFC 4861, section 4.2)."""
+    message = struct.pack("!BBH", kind, 0, 0) + struct.pack("!BBHII", 64, 0, 1800, 0, 0)
+    message = message[:2] + checksum(source, target, message) + message[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(message), socket.IPPROTO_ICMPV6, 255)
+    return head + socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target) + message
+
+
+async def test_a_zone_is_no_router(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net, ipv6=True)
+    own, other = (zone.plugs.plugs[0].endpoint.ipv6 for zone in (liar, victim))
+    heard, said = raw(victim), raw(liar)
+    heard.settimeout(BRIEFLY / 10)
+    advertisement, redirect, before, after = 134, 137, 200, 201
+
+    def say(kind: int) -> None:
+        said.send(frame(mac(liar), mac(victim), ETHER_IPV6, icmpv6(own, other, kind)))
+
+    def hear(last: int) -> set[int]:
+        """The kinds that come until this one does; a link that is just up may lose its first frames."""
+        kinds: set[int] = set()
+        for _ in range(1000):
+            try:
+                packet = heard.recv(2000)
+            except TimeoutError:
+                say(last)
+                continue
+            if packet[12:14] == ETHER_IPV6.to_bytes(2, "big") and packet[20] == socket.IPPROTO_ICMPV6:
+                kinds.add(packet[54])
+                if packet[54] == last:
+                    break
+        return kinds
+
+    say(before)
+    assert before in hear(before)
+    for kind in (advertisement, redirect, after):
+        say(kind)
+    assert {advertisement, redirect, after} & hear(after) == {after}
+    for closing in (heard, said):
+        closing.close()
+
+
+async def test_a_zone_is_no_dhcpv6_server(world: World, net: KernelNetworking) -> None:
+    liar, victim = await pair(world, net, ipv6=True)
+    ears = victim.place.serve(546, address="::", kind=socket.SOCK_DGRAM)
+    for port, arrives in ((547, False), (5470, True)):
+        sender = liar.place.open_socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        sender.bind(("::", port))
+        sender.sendto(str(port).encode(), (victim.plugs.plugs[0].endpoint.ipv6, 546))
+        if arrives:
+            assert ears.recv(64) == b"5470"
 
 
 async def test_tagged_frames_do_not_slip_through(world: World, net: KernelNetworking) -> None:
