@@ -22,6 +22,7 @@ from bench import images, page, report
 from bench.engines.docker import Docker
 from bench.engines.engine import Engine
 from bench.engines.podman import Podman
+from bench.engines.run_folder import clear
 from bench.engines.zonehost import Zonehost
 from bench.rows import builds, crowd, lists, memory, network, registry, single, storage, stream, work
 from bench.rows import images as large
@@ -76,6 +77,7 @@ def _named(name: str) -> list[Group]:
 def _started(engines: Sequence[Engine]) -> Iterator[Sequence[Engine]]:
     with ExitStack() as stack:
         stack.callback(lambda: shutil.rmtree(images.scratch()))
+        stack.callback(clear)
         for engine in engines:
             engine.start()
             stack.callback(engine.stop)

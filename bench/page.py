@@ -25,7 +25,8 @@ _HEAD: Final = """# Benchmarks
 
 Made by `sudo make bench`, or a group at a time by `sudo .venv/bin/python -m bench --keep GROUP`. Medians; the engines
 take turns within each row, so that what else the machine does falls on all of them. Figures are of one machine, good
-for their ratios. [benchmarks.json](benchmarks.json) has every sample.
+for their ratios. All engines have their run roots on a tmpfs, as on machines whose /run is one.
+[benchmarks.json](benchmarks.json) has every sample.
 """
 
 

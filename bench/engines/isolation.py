@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from bench.engines.run_folder import run_top
+
 CONGESTION = "reno"
 """The congestion control of TCP that every kernel has. The default of some, bbr, sends by a timer and its estimate of
 the rate: a stream then says how good the estimate was, and not what the engine's network carries."""
@@ -17,7 +19,7 @@ class Isolation:
 
     def __init__(self, name: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"zhb-{name}-", dir="/var/tmp"))
-        self.run_folder = Path(tempfile.mkdtemp(prefix=f"zhb-{name}-", dir="/run"))
+        self.run_folder = Path(tempfile.mkdtemp(prefix=f"zhb-{name}-", dir=run_top()))
         # crun refuses a hybrid cgroup tree; in these mounts, which no other process sees, the v2 one can be taken away.
         script = (
             "umount -q /sys/fs/cgroup/unified; ip link set lo up"

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.engines.engine import PROC, SECONDS, Engine
 from bench.engines.isolation import Isolation
+from bench.engines.run_folder import run_top
 from tests.integration.rig import COMMAND, Daemon
 from zonehost.cli.endpoint import Endpoint
 from zonehost.linux.netlink import entered
@@ -29,7 +30,7 @@ class Zonehost(Engine):
 
     def start(self) -> None:
         self._isolation = Isolation("zonehost")
-        self._daemon = Daemon.make()
+        self._daemon = Daemon.make(top=run_top())
         with self._entered():
             self._daemon.start()
 

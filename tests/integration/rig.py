@@ -53,11 +53,11 @@ class Daemon:
     command: Path = COMMAND
 
     @classmethod
-    def make(cls, *options: str) -> Daemon:
+    def make(cls, *options: str, top: Path = Path("/run")) -> Daemon:
         """An instance with new, empty folders. The run root is short: a socket's path has 107 bytes (unix(7))."""
         name = f"test-{secrets.token_hex(4)}"
         data_root = Path(tempfile.mkdtemp(prefix="zh-", dir="/var/tmp"))
-        run_root = Path(tempfile.mkdtemp(prefix="zh-", dir="/run"))
+        run_root = Path(tempfile.mkdtemp(prefix="zh-", dir=top))
         config = run_root / "docker-config"
         config.mkdir()
         daemon = cls(Instance(name, data_root, run_root), options)
