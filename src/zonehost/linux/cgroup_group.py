@@ -176,7 +176,7 @@ class Group:
         the kernel lets none into `zone`. Raises ProcessLookupError if the process is not, or no longer, in the zone.
         """
         with suppress(FileNotFoundError):
-            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            for line in tree.read(f"/proc/{pid}/cgroup").splitlines():
                 if line.startswith("0::"):
                     home = self._instance.hierarchies.unified + line[3:]
                     if home == self.part(Part.ZONE) or home.startswith(self.part(Part.ZONE) + "/"):

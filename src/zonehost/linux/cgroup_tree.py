@@ -10,8 +10,11 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from zonehost.errors import Unavailable
+
+_MOST: Final = 1 << 16
 
 
 def make(directory: str) -> None:
@@ -42,6 +45,15 @@ def write(path: str, text: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def read(path: str) -> str:
+    """A control file, or another that the kernel makes up in one go (cgroups(7), proc(5))."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, _MOST).decode()
     finally:
         os.close(fd)
 

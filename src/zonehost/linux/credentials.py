@@ -101,6 +101,6 @@ def load_filter(program: bytes) -> None:
     Raises:
         OSError: EACCES, without CAP_SYS_ADMIN or no_new_privs; EINVAL, it is no filter.
     """
-    text = ctypes.create_string_buffer(program, len(program))
-    filled = _PROGRAM.pack(len(program) // _FILTER_SIZE, ctypes.addressof(text))
+    address = ctypes.c_void_p.from_buffer(ctypes.c_char_p(program)).value  # without a copy, and a type for its length
+    filled = _PROGRAM.pack(len(program) // _FILTER_SIZE, address)
     libc.call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, filled, 0, 0)

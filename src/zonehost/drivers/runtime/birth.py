@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -70,7 +69,7 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
     The descriptors: where to report; the mounts of image files; the writing end of the zone's input, if the keeper
     shall hold it.
     """
-    report = socket.socket(fileno=fds[0])
+    report = fds[0]
     try:
         plan = msgspec.convert(arguments, Plan)
         _Birth(plan, report, fds[1 : 1 + plan.images], fds[1 + plan.images :]).go()
@@ -80,12 +79,12 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
 
 
 class _Birth:
-    def __init__(self, plan: Plan, report: socket.socket, images: Sequence[int], held: Sequence[int]) -> None:
+    def __init__(self, plan: Plan, report: int, images: Sequence[int], held: Sequence[int]) -> None:
         self._plan = plan
         self._blueprint = plan.blueprint
         self._report = report
         self._images = images
-        self._inherited = [report.fileno(), *held]
+        self._inherited = [report, *held]
         self._input = held[0] if held else -1
 
     def go(self) -> None:
@@ -176,7 +175,7 @@ class _Birth:
             os.set_inheritable(fd, True)
         argv = conmon.command(self._blueprint, folder, self._plan.crun_root, self._plan.stdin)
         os.chdir(folder.path)  # where conmon leaves a file `oom` when the kernel ran out of the zone's memory
-        os.execve(argv[0], argv, conmon.environment(self._report.fileno(), self._plan.stage, record))
+        os.execve(argv[0], argv, conmon.environment(self._report, self._plan.stage, record))
 
     def _mqueue(self, stage: Stage) -> str:
         """The host's message queues, which a zone with ids of its own may join but not mount."""

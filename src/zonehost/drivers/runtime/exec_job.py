@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import socket
 import stat
 import sys
 from collections.abc import Collection, Sequence
@@ -69,15 +68,15 @@ def run(task: Task, fds: Sequence[int]) -> int:
     standard streams, or none where there shall be a terminal, whose master side is reported.
     """
     credentials.hide()
-    daemon = socket.socket(fileno=fds[0])
+    daemon, zone, *streams = fds
     try:
-        _become(task, daemon, fds[1], fds[2:])
+        _become(task, daemon, zone, streams)
     except (ZonehostError, OSError) as error:
         say_error(daemon, error)
     return 1
 
 
-def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]) -> NoReturn:
+def _become(task: Task, daemon: int, zone: int, streams: Sequence[int]) -> NoReturn:
     first_id, capabilities, program = task["first_id"], task["capabilities"], task["filter"]
     account = accounts.find_in(task["pid"], task["ids"], task["user"], task["groups"])
     for limit in task["limits"]:
@@ -115,7 +114,7 @@ def _become(task: Task, daemon: socket.socket, zone: int, streams: Sequence[int]
     run_program(task["args"], environment(task["env"], account.home))
 
 
-def _take_terminal(daemon: socket.socket, size: tuple[int, int] | None, owner: int) -> None:
+def _take_terminal(daemon: int, size: tuple[int, int] | None, owner: int) -> None:
     """Have a new terminal of the zone's as standard streams, and report its master side."""
     master, slave = terminal.open_pair()
     if size:

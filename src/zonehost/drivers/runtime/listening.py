@@ -6,13 +6,12 @@ See seccomp_unotify(2). The filter is beside the zone's own and changes nothing 
 from __future__ import annotations
 
 import errno
-import socket
 
 from zonehost.drivers.runtime.report import say
 from zonehost.linux import seccomp_notify, statfs
 
 
-def listen_to_statfs(report: socket.socket) -> int | None:
+def listen_to_statfs(report: int) -> int | None:
     """Load the filter and send its listener to the daemon; None where another such filter forbids it.
 
     Raises:

@@ -11,7 +11,7 @@ import resource
 from typing import Final
 
 from zonehost.errors import Unsupported
-from zonehost.linux.cgroup_tree import write
+from zonehost.linux.cgroup_tree import read, write
 
 _LOCKS: Final = 10
 _OOM_SCORE: Final = "/proc/self/oom_score_adj"
@@ -42,8 +42,7 @@ def impose(name: str, soft: int, hard: int) -> None:
 
 def oom_score() -> int:
     """The score's adjustment."""
-    with open(_OOM_SCORE) as file:
-        return int(file.read())
+    return int(read(_OOM_SCORE))
 
 
 def set_oom_score(score: int) -> None:

@@ -5,7 +5,6 @@ It shares the small fork server of `exec_job`, and imports as little.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -30,6 +29,6 @@ def run(question: Question, fds: Sequence[int]) -> int:
     try:
         accounts.find_in(question["pid"], question["ids"], question["user"])
     except (ZonehostError, OSError) as error:
-        say_error(socket.socket(fileno=fds[0]), error)
+        say_error(fds[0], error)
         return 1
     return 0
