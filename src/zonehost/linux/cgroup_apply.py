@@ -12,7 +12,7 @@ from zonehost.linux import cgroup_limits_legacy as legacy
 from zonehost.linux import cgroup_limits_unified as unified
 from zonehost.linux.cgroup_limits import Limits, Refused, Setting, Unenforceable
 from zonehost.linux.cgroup_protection import protection, share_out
-from zonehost.linux.cgroup_tree import write
+from zonehost.linux.control_file import write
 
 if TYPE_CHECKING:
     from zonehost.linux.cgroup_group import Places

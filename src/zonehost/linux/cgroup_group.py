@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from zonehost.errors import InvalidParameter
 from zonehost.linux import cgroup_tree as tree
+from zonehost.linux import control_file
 from zonehost.linux.cgroup_events import until
 from zonehost.linux.cgroup_protection import protection, share_out, sum_up
 
@@ -160,14 +161,14 @@ class Group:
         avoid it: `cgroup_fork.fork_into(part(...))`, then `cgroup_tree.join(legacy)` in the child.
         """
         for directory in (*self._legacy_of(part), self.part(part)):
-            tree.write(f"{directory}/cgroup.procs", str(pid))
+            control_file.write(f"{directory}/cgroup.procs", str(pid))
 
     def expel(self, pid: int) -> None:
         """Move a process of the zone to the root of each hierarchy. Nothing to do if it has ended or is not in it."""
         if pid in self.pids():
             for root in self._instance.hierarchies.roots:
                 with suppress(ProcessLookupError):
-                    tree.write(f"{root}/cgroup.procs", str(pid))
+                    control_file.write(f"{root}/cgroup.procs", str(pid))
 
     def home(self, pid: int) -> str:
         """The v2 directory where a further process belongs that shall stand beside this one of the zone.
@@ -176,7 +177,7 @@ class Group:
         the kernel lets none into `zone`. Raises ProcessLookupError if the process is not, or no longer, in the zone.
         """
         with suppress(FileNotFoundError):
-            for line in tree.read(f"/proc/{pid}/cgroup").splitlines():
+            for line in control_file.read(f"/proc/{pid}/cgroup").splitlines():
                 if line.startswith("0::"):
                     home = self._instance.hierarchies.unified + line[3:]
                     if home == self.part(Part.ZONE) or home.startswith(self.part(Part.ZONE) + "/"):
@@ -197,7 +198,7 @@ class Group:
     def kill(self, part: Part | None = None) -> None:
         """Send SIGKILL to every process of the part, or of both, frozen ones too. Nothing to do if it is gone."""
         with suppress(FileNotFoundError):
-            tree.write(f"{self.part(part) if part else self.unified}/cgroup.kill", "1")
+            control_file.write(f"{self.part(part) if part else self.unified}/cgroup.kill", "1")
 
     async def emptied(self, part: Part | None = None) -> None:
         """Return once no process is left in the part, or in both. Bound it with `asyncio.timeout`."""
@@ -205,12 +206,12 @@ class Group:
 
     async def freeze(self) -> None:
         """Stop every process of the zone; return once all stand still. Raises FileNotFoundError if it is gone."""
-        tree.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "1")
+        control_file.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "1")
         await until(self.part(Part.ZONE), "frozen", 1)
 
     def thaw(self) -> None:
         """Let the zone's processes go on. Raises FileNotFoundError if the group is gone."""
-        tree.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "0")
+        control_file.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "0")
 
     def remove(self) -> None:
         """Take away the groups, with all that was made inside them. Idempotent.

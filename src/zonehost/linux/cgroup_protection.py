@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zonehost.linux.cgroup_tree import write
+from zonehost.linux.control_file import write
 
 
 def protection(directory: str) -> int:

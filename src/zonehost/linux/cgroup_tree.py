@@ -10,11 +10,9 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from zonehost.errors import Unavailable
-
-_MOST: Final = 1 << 16
+from zonehost.linux.control_file import write
 
 
 def make(directory: str) -> None:
@@ -38,24 +36,6 @@ def remove_tree(directory: str) -> None:
             raise
         for inner, _, _ in os.walk(directory, topdown=False):
             remove(inner)
-
-
-def write(path: str, text: str) -> None:
-    """Write a control file in one write(2), as the kernel wants it."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
-
-
-def read(path: str) -> str:
-    """A control file, or another that the kernel makes up in one go (cgroups(7), proc(5))."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, _MOST).decode()
-    finally:
-        os.close(fd)
 
 
 def join(legacy: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Final, NamedTuple
 
-from zonehost.linux import libc
+from zonehost.linux import control_file, libc
 
 NEWNS: Final = 0x00020000
 NEWCGROUP: Final = 0x02000000
@@ -71,8 +71,7 @@ def make(ids: tuple[int, int] | None, *, net: bool) -> Made:
     try:
         if ids:
             for name in ("uid_map", "gid_map"):
-                with open(f"/proc/{pid}/{name}", "w") as file:
-                    file.write(f"0 {ids[0]} {ids[1]}\n")
+                control_file.write(f"/proc/{pid}/{name}", f"0 {ids[0]} {ids[1]}\n")
         return Made(open_of(pid, "user") if ids else None, open_of(pid, "net") if net else None, pid)
     finally:
         os.kill(pid, signal.SIGKILL)

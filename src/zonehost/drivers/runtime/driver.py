@@ -28,7 +28,7 @@ from zonehost.drivers.runtime.processes import check_arguments, cut_down
 from zonehost.drivers.runtime.removal import remove, stuck
 from zonehost.drivers.runtime.sampling import sample
 from zonehost.errors import Blocked, Conflict, InvalidParameter, SystemFailure
-from zonehost.linux import cgroup_tree, pidfd
+from zonehost.linux import control_file, pidfd
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.linux.forkserver import ForkServer
@@ -330,5 +330,5 @@ def _kernel_errors(what: str) -> Iterator[None]:
 
 def _frozen(zone: Zone) -> bool:
     with suppress(FileNotFoundError):
-        return cgroup_tree.read(f"{zone.group.part(Part.ZONE)}/cgroup.freeze").strip() == "1"
+        return control_file.read(f"{zone.group.part(Part.ZONE)}/cgroup.freeze").strip() == "1"
     return False

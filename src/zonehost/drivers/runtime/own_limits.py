@@ -11,7 +11,7 @@ import resource
 from typing import Final
 
 from zonehost.errors import Unsupported
-from zonehost.linux.cgroup_tree import read, write
+from zonehost.linux.control_file import read, write
 
 _LOCKS: Final = 10
 _OOM_SCORE: Final = "/proc/self/oom_score_adj"

@@ -41,6 +41,8 @@ _UNKNOWN_CALL: Final = -1
 _DIGITS: Final = sha256().digest_size * 2
 _NOT_KEPT: Final = (FileNotFoundError, IsADirectoryError, ValueError)
 """Why there may be no program where one is kept: none was made yet, or that is not what was written."""
+_DEFAULT: Final = sha256(default_profile()).digest()
+"""Of the default profile: made here, in the fork server, and not at each birth."""
 
 
 class _Comparison(ctypes.Structure):
@@ -63,12 +65,13 @@ def program(profile: dict[str, Any], capabilities: Sequence[str], folder: str) -
         InvalidParameter: the profile is not one, or cannot be compiled.
         Unsupported: it wants a user-space listener.
     """
-    text = msgspec.json.encode(profile) if profile else default_profile()
+    own = msgspec.json.encode(profile) if profile else b""
     machine = this_machine()
-    key = sha256(text + repr((machine, sorted(capabilities))).encode())
+    key = sha256((sha256(own).digest() if own else _DEFAULT) + repr((machine, sorted(capabilities))).encode())
     path = Path(folder, key.hexdigest())
     with suppress(*_NOT_KEPT):
         return _checked(path.read_bytes())
+    text = own or default_profile()
     made = base64.b64encode(condensed(compile_filter(resolve(text, capabilities, machine))))
     path.parent.mkdir(mode=0o700, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
