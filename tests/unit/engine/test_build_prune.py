@@ -44,6 +44,9 @@ class MemoryCache:
     def provenance(self, image: str) -> Provenance | None:
         return None
 
+    def forget(self, image: str) -> None:
+        raise NotImplementedError
+
     def keep_provenance(self, images: Container[str]) -> None:
         raise NotImplementedError
 
