@@ -235,9 +235,11 @@ class LayerPool:
 
 @contextmanager
 def _our_errors(what: str) -> Iterator[None]:
-    """A disk that is full or broken, where no request could have caused it."""
+    """A disk that is full or broken, where no request could have caused it; not a client that goes meanwhile."""
     try:
         yield
+    except ConnectionError:
+        raise
     except OSError as error:
         raise SystemFailure(f"cannot {what}: {error}") from error
 
