@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.network import MemoryNetworking
 from tests.integration.network.world import World, binding, made_world
 from zonehost.drivers.network.driver import KernelNetworking
-from zonehost.errors import Conflict, Unsupported
+from zonehost.errors import Conflict, NotFound
 from zonehost.ports.network import Networking, Plug, ZonePlugs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -61,7 +61,7 @@ async def test_networks_are_made_and_removed_any_number_of_times(world: World, n
 
 async def test_a_driver_that_nobody_knows_is_refused(world: World, net: Networking) -> None:
     network = msgspec.structs.replace(await world.network(net), driver="carrier-pigeon")
-    with pytest.raises(Unsupported, match="carrier-pigeon"):
+    with pytest.raises(NotFound, match="carrier-pigeon"):
         net.check(network)
 
 
