@@ -7,6 +7,10 @@ is slow, writing waits while the client is.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import socket
+import struct
+import termios
 from contextlib import suppress
 from typing import Final, Self
 
@@ -19,6 +23,8 @@ from zonehost.api.hangup import HangupWatch, can_watch
 
 BUFFER: Final = 1 << 20
 """Bytes that may wait in each direction."""
+HEAD_TRIES: Final = 200
+"""How many milliseconds what is sent may be held back for a client that has not read the head of the answer."""
 LINGER_SECONDS: Final = 10.0
 """How long a client may take to close after the stream has ended."""
 
@@ -38,6 +44,7 @@ class Hijacked(asyncio.Protocol):
         self._writable.set()
         self._gone = asyncio.Event()
         self._closed = False
+        self._head_alone = False
         self._hangup: HangupWatch | None = None
 
     @classmethod
@@ -94,6 +101,8 @@ class Hijacked(asyncio.Protocol):
 
     async def send(self, data: bytes) -> None:
         """Send, waiting while the client is slow. Raises ConnectionError when it has gone."""
+        if not self._head_alone:
+            await self._let_head_be_read()
         if self._gone.is_set() or self._transport.is_closing():
             raise ConnectionResetError("the client has gone")
         self._transport.write(data)
@@ -103,6 +112,15 @@ class Hijacked(asyncio.Protocol):
     async def gone(self) -> None:
         """Return when the client is gone, for both directions."""
         await self._gone.wait()
+
+    async def _let_head_be_read(self) -> None:
+        """Some clients (docker-py) lose what they read together with the head, and a process here may be that quick."""
+        sock = self._transport.get_extra_info("socket")
+        for _ in range(HEAD_TRIES if sock.family == socket.AF_UNIX else 0):
+            if self._gone.is_set() or not _unread(sock):
+                break
+            await asyncio.sleep(0.001)
+        self._head_alone = True
 
     async def _linger(self) -> None:
         """End our side and wait a moment for the client to end its own.
@@ -158,6 +176,12 @@ class Hijacked(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
+
+
+def _unread(sock: socket.socket) -> int:
+    """Bytes that the other end of a unix socket has not read yet, with what the kernel adds to them (SIOCOUTQ)."""
+    filled: bytes = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("=i", filled)[0])
 
 
 class Done(web.StreamResponse):
