@@ -22,7 +22,7 @@ table of names and its spare tuples, which it makes anew, and gives back, every 
 
 
 def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[int, int], int], figure: Figure) -> None:
-    before, cycles = rounds(40, FILLED), rounds(100, 2500)
+    before, cycles = rounds(150, FILLED), rounds(100, 2500)
     began = time.monotonic()
     cycle(own, _run, before)
     counts = churn(own, _run, cycles)
