@@ -44,7 +44,8 @@ class Hijacked(asyncio.Protocol):
         self._writable.set()
         self._gone = asyncio.Event()
         self._closed = False
-        self._head_alone = False
+        self._held: list[bytes] | None = []
+        self._timer: asyncio.TimerHandle | None = None
         self._hangup: HangupWatch | None = None
 
     @classmethod
@@ -101,11 +102,14 @@ class Hijacked(asyncio.Protocol):
 
     async def send(self, data: bytes) -> None:
         """Send, waiting while the client is slow. Raises ConnectionError when it has gone."""
-        if not self._head_alone:
-            await self._let_head_be_read()
         if self._gone.is_set() or self._transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        self._transport.write(data)
+        if self._held is None:
+            self._transport.write(data)
+        else:
+            self._held.append(data)
+            if self._timer is None:
+                self._let_go(HEAD_TRIES)
         if not self._writable.is_set():
             await self._writable.wait()
 
@@ -113,14 +117,20 @@ class Hijacked(asyncio.Protocol):
         """Return when the client is gone, for both directions."""
         await self._gone.wait()
 
-    async def _let_head_be_read(self) -> None:
-        """Some clients (docker-py) lose what they read together with the head, and a process here may be that quick."""
+    def _let_go(self, tries: int) -> None:
+        """Send what was held back, once the client has read the head, or after so many milliseconds.
+
+        Some clients (docker-py) lose what they read together with the head, and a process here may be that quick.
+        """
         sock = self._transport.get_extra_info("socket")
-        for _ in range(HEAD_TRIES if sock.family == socket.AF_UNIX else 0):
-            if self._gone.is_set() or not _unread(sock):
-                break
-            await asyncio.sleep(0.001)
-        self._head_alone = True
+        if tries and sock.family == socket.AF_UNIX and not self._gone.is_set() and _unread(sock):
+            self._writable.clear()
+            self._timer = asyncio.get_running_loop().call_later(0.001, self._let_go, tries - 1)
+            return
+        held, self._held = self._held or [], None
+        self._writable.set()
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(held))
 
     async def _linger(self) -> None:
         """End our side and wait a moment for the client to end its own.
@@ -140,6 +150,10 @@ class Hijacked(asyncio.Protocol):
         """Close, and give the connection back to HTTP, which forgets it. What is written is still sent."""
         if self._hangup is not None:
             self._hangup.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._held:
+            self._let_go(0)
         self._transport.set_protocol(self._http)
         self._transport.close()
         if self._closed:
