@@ -23,6 +23,8 @@ from zonehost.api.hangup import HangupWatch, can_watch
 
 BUFFER: Final = 1 << 20
 """Bytes that may wait in each direction."""
+RAW: Final = "tcp"
+"""The name of no protocol at all: bytes as they come."""
 HEAD_TRIES: Final = 200
 """How many milliseconds what is sent may be held back for a client that has not read the head of the answer."""
 LINGER_SECONDS: Final = 10.0
@@ -49,7 +51,7 @@ class Hijacked(asyncio.Protocol):
         self._hangup: HangupWatch | None = None
 
     @classmethod
-    def take(cls, request: web.BaseRequest, content_type: str = "", *, protocol: str = "tcp") -> Self:
+    def take(cls, request: web.BaseRequest, content_type: str = "", *, protocol: str = RAW) -> Self:
         """Take the connection of a request and answer it: 101 if the client asks for an upgrade, else 200, as Docker.
 
         `protocol` is what will be spoken from now on.
@@ -61,6 +63,8 @@ class Hijacked(asyncio.Protocol):
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
         taken = cls(transport)
+        if protocol != RAW:
+            taken._held = None
         transport.set_protocol(taken)
         transport.set_write_buffer_limits(high=BUFFER)
         if request.headers.get("Upgrade"):
@@ -120,7 +124,8 @@ class Hijacked(asyncio.Protocol):
     def _let_go(self, tries: int) -> None:
         """Send what was held back, once the client has read the head, or after so many milliseconds.
 
-        Some clients (docker-py) lose what they read together with the head, and a process here may be that quick.
+        Some clients of raw streams (docker-py) lose what they read together with the head, and a process here may be
+        that quick.
         """
         sock = self._transport.get_extra_info("socket")
         if tries and sock.family == socket.AF_UNIX and not self._gone.is_set() and _unread(sock):
