@@ -176,12 +176,9 @@ class Group:
         Not always `zone` itself: an init system inside may have moved all processes to groups further down, and then
         the kernel lets none into `zone`. Raises ProcessLookupError if the process is not, or no longer, in the zone.
         """
-        with suppress(FileNotFoundError):
-            for line in control_file.read(f"/proc/{pid}/cgroup").splitlines():
-                if line.startswith("0::"):
-                    home = self._instance.hierarchies.unified + line[3:]
-                    if home == self.part(Part.ZONE) or home.startswith(self.part(Part.ZONE) + "/"):
-                        return home
+        home = self._instance.hierarchies.unified + tree.path_of(pid)
+        if home == self.part(Part.ZONE) or home.startswith(self.part(Part.ZONE) + "/"):
+            return home
         raise ProcessLookupError(errno.ESRCH, f"process {pid} is not in the zone")
 
     def pids(self, part: Part = Part.ZONE) -> list[int]:

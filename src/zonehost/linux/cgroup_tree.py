@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from zonehost.errors import Unavailable
-from zonehost.linux.control_file import write
+from zonehost.linux.control_file import read, write
 
 
 def make(directory: str) -> None:
@@ -36,6 +36,15 @@ def remove_tree(directory: str) -> None:
             raise
         for inner, _, _ in os.walk(directory, topdown=False):
             remove(inner)
+
+
+def path_of(pid: int) -> str:
+    """The path of a process's group in the v2 tree (cgroups(7)); empty if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in read(f"/proc/{pid}/cgroup").splitlines():
+            if line.startswith("0::"):
+                return line[3:]
+    return ""
 
 
 def join(legacy: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.drivers.runtime.folder import RunRoot
+from zonehost.linux import cgroup_tree
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.ports.audit import Expected, Finding, Trouble, ZoneHoldings, ZoneProcess
@@ -109,8 +110,7 @@ class KernelZoneAudit:
 def _in_group(pid: int, group: Group) -> bool:
     with suppress(OSError):
         Path(f"/proc/{pid}/exe").readlink()  # fails for one that has ended, and only waits to be reaped
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-        return any(line.startswith(f"0::/{group.path}/") for line in lines)
+        return cgroup_tree.path_of(pid).startswith(f"/{group.path}/")
     return False
 
 

@@ -28,7 +28,7 @@ from zonehost.drivers.runtime.processes import check_arguments, cut_down
 from zonehost.drivers.runtime.removal import remove, stuck
 from zonehost.drivers.runtime.sampling import sample
 from zonehost.errors import Blocked, Conflict, InvalidParameter, SystemFailure
-from zonehost.linux import control_file, pidfd
+from zonehost.linux import cgroup_tree, control_file, pidfd
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.linux.forkserver import ForkServer
@@ -238,7 +238,7 @@ class ZoneRuntime:
     async def survey(self) -> Survey:
         """As in the port."""
         ended, remains = [], set()
-        kept = keepers.found(self._root.zones)
+        kept = keepers.found(self._root.zones, self._name)
         for zone in self._root.ids() | Instance(self._hierarchies, self._name).zones() | kept.keys():
             folder, keeper = self._root.zone(zone), kept.get(zone, 0)
             if keeper:
@@ -300,7 +300,7 @@ class ZoneRuntime:
 
     def _mend_parent(self, folder: ZoneFolder, keeper: int) -> None:
         """Have the folder of a living zone say where its groups are, which its keeper's own shows."""
-        group = keepers.group_of(keeper)
+        group = cgroup_tree.path_of(keeper)
         parent, ours, _ = group.partition(f"/zonehost/{self._name}/{folder.zone}/")
         if ours and not group.startswith(f"/{self._group(folder.zone).path}/"):
             folder.mend(folder.parent_file, parent.encode())

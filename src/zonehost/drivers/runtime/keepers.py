@@ -16,13 +16,20 @@ import msgspec
 
 from zonehost.drivers.runtime.conmon import RECORD
 from zonehost.drivers.runtime.folder import KeeperRecord
+from zonehost.linux.cgroup_tree import path_of
 
 _BUNDLE: Final = b"--bundle"
+_HOST: Final = ("user", "pid")
 
 
-def found(zones: str) -> dict[str, int]:
-    """The keepers that serve zones in folders below `zones`, by the zone's id."""
-    return {folder.name: pid for pid in _pids() if (folder := _served(pid)) and folder.parent == Path(zones)}
+def found(zones: str, instance: str) -> dict[str, int]:
+    """The keepers that serve zones of an instance in folders below `zones`, by the zone's id.
+
+    What a zone's process says of itself in its arguments is not believed: it has namespaces of its own, and no group of
+    another zone.
+    """
+    kept = ((pid, folder.name) for pid in _pids() if (folder := _served(pid)) and folder.parent == Path(zones))
+    return {zone: pid for pid, zone in kept if _of_host(pid) and f"/zonehost/{instance}/{zone}/" in path_of(pid)}
 
 
 def record_of(keeper: int) -> KeeperRecord | None:
@@ -42,20 +49,18 @@ def first_process(keeper: int) -> int:
     return 0
 
 
-def group_of(keeper: int) -> str:
-    """The path of its cgroup in the v2 tree; empty if it has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for line in Path(f"/proc/{keeper}/cgroup").read_text().splitlines():
-            if line.startswith("0::"):
-                return line[3:]
-    return ""
-
-
 def _served(pid: int) -> Path | None:
     words = _words(pid, "cmdline")
-    if Path(os.fsdecode(words[0])).name != "conmon" or _BUNDLE not in words:
+    if Path(os.fsdecode(words[0])).name != "conmon" or _BUNDLE not in words[:-1]:
         return None
     return Path(os.fsdecode(words[words.index(_BUNDLE) + 1]))
+
+
+def _of_host(pid: int) -> bool:
+    """Whether a process has the ids and the pids of the daemon's own namespaces (namespaces(7))."""
+    with suppress(OSError):
+        return all(Path(f"/proc/{pid}/ns/{kind}").samefile(f"/proc/self/ns/{kind}") for kind in _HOST)
+    return False
 
 
 def _words(pid: int, name: str) -> list[bytes]:
