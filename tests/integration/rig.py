@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.integration.inventory import Instance, datasets, holdings
+from zonehost.linux import libc
 
 COMMAND = Path(__file__).parents[2] / ".venv" / "bin" / "zonehost"
 START_SECONDS = 60
@@ -83,6 +84,9 @@ class Daemon:
 
         `spawned` is set as soon as there is a process.
         """
+        # A fork server of an earlier test made this process a subreaper: it would get a killed daemon's orphans, bury none,
+        # and no pid namespace that they were in could end (pid_namespaces(7)).
+        libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 0)
         notify = self.instance.run_root / "notify"
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, self.log.open("ab") as log:
