@@ -84,8 +84,8 @@ class Daemon:
 
         `spawned` is set as soon as there is a process.
         """
-        # A fork server of an earlier test made this process a subreaper: it would get a killed daemon's orphans, bury none,
-        # and no pid namespace that they were in could end (pid_namespaces(7)).
+        # A fork server of an earlier test made this process a subreaper: it would get a killed daemon's orphans, bury
+        # none, and no pid namespace that they were in could end (pid_namespaces(7)).
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 0)
         notify = self.instance.run_root / "notify"
         notify.unlink(missing_ok=True)

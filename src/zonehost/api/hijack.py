@@ -34,7 +34,7 @@ LINGER_SECONDS: Final = 10.0
 class Hijacked(asyncio.Protocol):
     """A connection that is no longer HTTP's. Used as a context: it is closed, in order, at the end."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, protocol: str) -> None:
         self._transport = transport
         self._http = transport.get_protocol()
         self._arrived: list[bytes] = []
@@ -46,7 +46,7 @@ class Hijacked(asyncio.Protocol):
         self._writable.set()
         self._gone = asyncio.Event()
         self._closed = False
-        self._held: list[bytes] | None = []
+        self._held: list[bytes] | None = [] if protocol == RAW else None
         self._timer: asyncio.TimerHandle | None = None
         self._hangup: HangupWatch | None = None
 
@@ -62,9 +62,7 @@ class Hijacked(asyncio.Protocol):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        taken = cls(transport)
-        if protocol != RAW:
-            taken._held = None
+        taken = cls(transport, protocol)
         transport.set_protocol(taken)
         transport.set_write_buffer_limits(high=BUFFER)
         if request.headers.get("Upgrade"):

@@ -122,29 +122,31 @@ async def test_who_does_not_ask_gets_200_and_the_same_stream(client: Client) -> 
     assert await client.reader.readexactly(5) == b"hello"
 
 
-async def test_the_head_is_read_alone_however_quick_the_process_is(door: Door, tmp_path: Path) -> None:
-    async with connected(door, tmp_path):
+@asynccontextmanager
+async def behind_an_unread_head(door: Door, folder: Path) -> AsyncIterator[socket.socket]:
+    """A client that has said hello to the process, and has read nothing of the answer yet."""
+    async with connected(door, folder):
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(tmp_path / "s"))
+            client.connect(str(folder / "s"))
             client.sendall(UPGRADE)
             await asyncio.to_thread(client.recv, 1, socket.MSG_PEEK)
             client.sendall(b"hello")
-            await door.process.fed.wait()
-            assert client.recv(1 << 16).endswith(b"\r\n\r\n")
-            assert await asyncio.to_thread(client.recv, 1 << 16) == b"hello"
+            yield client
+
+
+async def test_the_head_is_read_alone_however_quick_the_process_is(door: Door, tmp_path: Path) -> None:
+    async with behind_an_unread_head(door, tmp_path) as client:
+        await door.process.fed.wait()
+        assert client.recv(1 << 16).endswith(b"\r\n\r\n")
+        assert await asyncio.to_thread(client.recv, 1 << 16) == b"hello"
 
 
 async def test_who_never_reads_the_head_is_not_waited_for_long(door: Door, tmp_path: Path) -> None:
-    async with connected(door, tmp_path):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(tmp_path / "s"))
-            client.sendall(UPGRADE)
-            await asyncio.to_thread(client.recv, 1, socket.MSG_PEEK)
-            client.sendall(b"hello")
-            client.shutdown(socket.SHUT_WR)
-            async with asyncio.timeout(5):
-                assert await door.pressed is False
-            assert client.recv(1 << 16).endswith(b"hello")
+    async with behind_an_unread_head(door, tmp_path) as client:
+        client.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(5):
+            assert await door.pressed is False
+        assert client.recv(1 << 16).endswith(b"hello")
 
 
 async def test_output_goes_on_after_the_client_has_ended_its_side(client: Client, door: Door) -> None:
