@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import io
 import os
@@ -156,3 +157,17 @@ def test_an_archive_is_imported_from_its_address(daemon: Daemon, tmp_path: Path)
             assert f"failed to GET {address}/absent.tar with status 404 File not found" in absent.err
         finally:
             server.shutdown()
+
+
+def test_an_archive_comes_whole_in_chunks_and_without_them(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.docker("run", "-d", "--name", "box", "busybox", "sleep", "600")
+    daemon.docker("exec", "box", "sh", "-c", "head -c 20000000 /dev/urandom > /random")
+    digest = daemon.docker("exec", "box", "sha256sum", "/random").split()[0]
+    for version in ("--http1.0", "--http1.1"):
+        archive = tmp_path / "archive.tar"
+        url = "http://docker/containers/box/export"
+        subprocess.run(["curl", "-sSf", version, "--unix-socket", daemon.endpoint, url, "-o", archive], check=True)
+        with tarfile.open(archive) as opened:
+            found = opened.extractfile("random")
+            assert found is not None
+            assert hashlib.sha256(found.read()).hexdigest() == digest

@@ -19,6 +19,7 @@ from zonehost import errors
 from zonehost.linux.answering import CHUNK, Answer
 from zonehost.linux.arriving import Arriving
 from zonehost.linux.forkserver import Child, ForkServer
+from zonehost.linux.leaving import Leaving
 
 _PIPE_SIZE: Final = 1 << 20
 
@@ -65,27 +66,52 @@ async def run(
             return value
 
 
-async def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[int] = ()) -> AsyncGenerator[bytes]:
+def stream(server: ForkServer, target: str, arguments: Any, fds: Sequence[int] = ()) -> Leaving:
     """What a job writes to its first descriptor; `fds` follow that. What the job returns is dropped.
 
-    Raises:
+    Raises, when it is iterated over:
         ZonehostError: the job raised it. SystemFailure: the job crashed.
     """
-    with _Pipe() as answer, _Pipe() as out:
-        child = await server.fork(target, arguments, (answer.write, out.write, *fds))
-        answer.close_write()
-        out.close_write()
-        os.set_blocking(answer.read, False)
-        os.set_blocking(out.read, False)
-        async with _supervised(child):
-            answered = asyncio.create_task(_everything(answer.read))
-            try:
-                while chunk := await _read(out.read):
-                    yield chunk
-                told = await answered
-            finally:
-                await _cancelled(answered)
-            await _value(told, child)
+    return _Stream(server, target, arguments, fds)
+
+
+class _Stream(Leaving):
+    def __init__(self, server: ForkServer, target: str, arguments: Any, fds: Sequence[int]) -> None:
+        self._chunks = self._run(server, target, arguments, fds)
+        self._out: _Pipe | None = None
+
+    async def asend(self, value: None) -> bytes:
+        return await self._chunks.asend(value)
+
+    async def athrow(self, *error: Any) -> bytes:
+        return await self._chunks.athrow(*error)
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+
+    def take(self) -> int | None:
+        return None if self._out is None else os.dup(self._out.read)
+
+    async def _run(
+        self, server: ForkServer, target: str, arguments: Any, fds: Sequence[int]
+    ) -> AsyncGenerator[bytes, None]:
+        with _Pipe() as answer, _Pipe() as out:
+            child = await server.fork(target, arguments, (answer.write, out.write, *fds))
+            answer.close_write()
+            out.close_write()
+            os.set_blocking(answer.read, False)
+            os.set_blocking(out.read, False)
+            async with _supervised(child):
+                answered = asyncio.create_task(_everything(answer.read))
+                self._out = out
+                try:
+                    while chunk := await _read(out.read):
+                        yield chunk
+                    told = await answered
+                finally:
+                    self._out = None
+                    await _cancelled(answered)
+                await _value(told, child)
 
 
 async def chunks_of(fd: int) -> AsyncGenerator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -110,6 +111,30 @@ async def test_a_stream_may_end_in_an_error(server: ForkServer) -> None:
         async for chunk in jobs.stream(server, "stream_jobs:produce_and_refuse", None):
             got += chunk
     assert got == b"some"
+
+
+async def test_the_pipe_of_a_stream_may_be_emptied_by_others(server: ForkServer) -> None:
+    stream = jobs.stream(server, "stream_jobs:produce", 10_000_000)
+    assert stream.take() is None
+    size = len(await anext(stream))
+    taken = stream.take()
+    assert taken is not None
+    with os.fdopen(taken, "rb") as pipe:
+        size += sum([len(chunk) async for chunk in jobs.chunks_of(pipe.fileno())])
+    assert size == 10_000_000
+    assert [chunk async for chunk in stream] == []
+    assert stream.take() is None
+
+
+async def test_how_a_stream_ended_is_told_to_who_emptied_its_pipe(server: ForkServer) -> None:
+    stream = jobs.stream(server, "stream_jobs:produce_and_refuse", None)
+    assert await anext(stream) == b"some"
+    taken = stream.take()
+    assert taken is not None
+    with os.fdopen(taken, "rb") as pipe:
+        assert [chunk async for chunk in jobs.chunks_of(pipe.fileno())] == []
+    with pytest.raises(Conflict, match="no more"):
+        await anext(stream)
 
 
 async def test_a_stream_that_nobody_reads_ends_its_job(server: ForkServer) -> None:
