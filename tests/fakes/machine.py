@@ -15,25 +15,34 @@ class HandClock:
 
     def __init__(self, now: int = 1_700_000_000 * _SECOND) -> None:
         self._now = now
+        self._uptime = 0
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
 
     def now(self) -> int:
         self._now += 1
         return self._now
 
+    def uptime(self) -> int:
+        return self._uptime
+
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._sleepers, (self._now + int(seconds * _SECOND), self.now(), future))
+            heapq.heappush(self._sleepers, (self._uptime + int(seconds * _SECOND), self.now(), future))
             await future
 
     def advance(self, seconds: float) -> None:
         """Let so much time pass."""
         self._now += int(seconds * _SECOND)
-        while self._sleepers and self._sleepers[0][0] <= self._now:
+        self._uptime += int(seconds * _SECOND)
+        while self._sleepers and self._sleepers[0][0] <= self._uptime:
             _, _, future = heapq.heappop(self._sleepers)
             if not future.done():
                 future.set_result(None)
+
+    def set_forward(self, seconds: float) -> None:
+        """Have somebody set the wall clock: no time passes."""
+        self._now += int(seconds * _SECOND)
 
 
 class PaperMachine:

@@ -28,6 +28,10 @@ class SystemClock:
         self._seen = seen
         return self._last
 
+    def uptime(self) -> int:
+        """Nanoseconds of CLOCK_BOOTTIME (clock_gettime(2))."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
     async def sleep(self, seconds: float) -> None:
         """Return when so many seconds have passed."""
         await asyncio.sleep(seconds)

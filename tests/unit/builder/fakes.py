@@ -40,6 +40,9 @@ class FakeClock:
         self.time += 1
         return self.time
 
+    def uptime(self) -> int:
+        return self.time
+
     async def sleep(self, seconds: float) -> None:
         self.time += int(seconds * 10**9)
 

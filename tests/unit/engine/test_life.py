@@ -139,6 +139,32 @@ async def test_a_failing_container_is_started_again_with_growing_waits(world: Wo
     assert (record.restart_count, record.state.status) == (2, Status.EXITED)
 
 
+async def test_a_long_run_begins_the_waits_anew(world: World) -> None:
+    container = await run(world, "sleep", restart_policy=RestartPolicy(name="always"))
+    for ran, waited in ((1, 0.1), (1, 0.2), (10, 0.1), (1, 0.2)):
+        world.clock.advance(ran)
+        await _ends_and_is_started_after(world, container, waited)
+
+
+async def test_waits_grow_whoever_sets_the_clock_forward(world: World) -> None:
+    container = await run(world, "sleep", restart_policy=RestartPolicy(name="always"))
+    for waited in (0.1, 0.2, 0.4):
+        world.clock.set_forward(3600)
+        await _ends_and_is_started_after(world, container, waited)
+
+
+async def _ends_and_is_started_after(world: World, container: str, seconds: float) -> None:
+    count = record_of(world, container).restart_count
+    await world.runtime.kill(container, 9)
+    await quiet()
+    world.clock.advance(seconds - 0.05)
+    await quiet()
+    assert record_of(world, container).restart_count == count
+    world.clock.advance(0.05)
+    await quiet()
+    assert record_of(world, container).restart_count == count + 1
+
+
 async def test_a_stopped_container_is_not_started_again(world: World) -> None:
     container = await run(world, "sleep", restart_policy=RestartPolicy(name="always"))
     await stop(world.host, container)

@@ -71,7 +71,7 @@ async def settle_exit(host: Host, zone: Zone, ended: Exit) -> None:
         if blocked:
             await _keep_anyway(host, zone, _stuck(after, blocked, leaves=leaves))
         elif again:
-            restart_soon(host, zone, (ended.time - before.state.started_at) / _SECOND)
+            restart_soon(host, zone)
         elif leaves:
             await finish_removal(host, zone, doomed)
     finally:
@@ -116,9 +116,12 @@ async def _dismantled(host: Host, before: Container, noted: asyncio.Future[None]
     return ""
 
 
-def restart_soon(host: Host, zone: Zone, ran: float = 0.0) -> None:
-    """Start the container again after a wait that grows with every try; `ran` is seconds of its last run."""
-    zone.restart_wait = next_wait(zone.restart_wait, ran)
+def restart_soon(host: Host, zone: Zone) -> None:
+    """Start the container again after a wait that grows with every try, unless its last run was a long one.
+
+    A run that an earlier daemon began is of no account, for its waits are forgotten too.
+    """
+    zone.restart_wait = next_wait(zone.restart_wait, (host.clock.uptime() - zone.launched_at) / _SECOND)
     zone.restarting = host.spawn(_restart(host, zone, zone.restart_wait), f"restart of {zone.record.short}")
 
 

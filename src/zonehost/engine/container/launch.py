@@ -95,6 +95,7 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
             health=Health() if checked(record.config) else None,
         )
         running = msgspec.structs.replace(record, endpoints=endpoints, state=state)
+        zone.launched_at = host.clock.uptime()
         await together(host.runtime.start(zone.id), host.keep(zone, running))
         failpoint("start.running")
         undo.pop_all()

@@ -33,6 +33,7 @@ class Zone:
         "ends",
         "exits",
         "health_check",
+        "launched_at",
         "lent",
         "lock",
         "no_restart",
@@ -62,6 +63,8 @@ class Zone:
         """It was told to end: no policy starts it again this time."""
         self.stays = False
         """It ends only to be started again: `--rm` does not hold now."""
+        self.launched_at = 0
+        """When this daemon started it last, in nanoseconds of the machine's uptime; 0 where it did not."""
         self.restart_wait = 0.0
         """Seconds that the last restart by policy waited; 0 for none."""
         self.restarting: asyncio.Task[None] | None = None
