@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from zonehost.linux.cgroup_apply import apply
 from zonehost.linux.cgroup_fork import fork_into
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.linux.cgroup_limits import DeviceValue, Limits, Refused, Unenforceable
+from zonehost.linux.cgroup_tree import remove_tree
 
 MIB = 1 << 20
 
@@ -34,6 +36,25 @@ def instance() -> Iterator[Instance]:
         asyncio.run(asyncio.wait_for(group.emptied(), 10))
         group.remove()
     made.remove()
+
+
+def test_instances_come_and_go_beside_each_other() -> None:
+    """Who leaves last takes away the group above, which others may be about to stand in."""
+    parent = f"test-{os.getpid()}-shared"
+    instances = [Instance(discover(), f"i{number}", parent) for number in range(3)]
+
+    def come_and_go(instance: Instance) -> None:
+        for _ in range(50):
+            instance.prepare()
+            instance.group("z1").create()
+            instance.group("z1").remove()
+
+    try:
+        with ThreadPoolExecutor(len(instances)) as pool:
+            list(pool.map(come_and_go, instances))
+    finally:
+        for root in discover().roots:
+            remove_tree(f"{root}/{parent}")
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from zonehost.errors import InvalidParameter
+from zonehost.errors import InvalidParameter, Unavailable
 from zonehost.linux import cgroup_tree as tree
 from zonehost.linux import control_file
 from zonehost.linux.cgroup_events import until
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from zonehost.linux.cgroup import Hierarchies
 
 
-_TRIES: Final = 3
-"""To make a directory whose parent another zone, the last one there, may be taking away."""
+_TRIES: Final = 20
+"""To make a directory whose parent may go meanwhile: with the last zone there, or the last other instance."""
 
 
 class Part(StrEnum):
@@ -81,27 +82,33 @@ class Instance:
                 processes" rule of cgroups(7)).
         """
         for root in self.hierarchies.roots:
-            at = root
-            for step in self._steps:
-                if root == self.hierarchies.unified:
-                    tree.hand_down(at, self.hierarchies.controllers)
-                above, at = at, f"{at}/{step}"
-                tree.make(at)
-                if root == self.hierarchies.legacy.get("cpuset"):
-                    tree.inherit_cpuset(above, at)
+            _while_others_leave(partial(self._prepare_in, root))
         own = f"{self.hierarchies.unified}/{self.path}"
         tree.hand_down(own, self.hierarchies.controllers)
         if "memory" in self.hierarchies.controllers:
             sum_up(own)
 
+    def _prepare_in(self, root: str) -> None:
+        at = root
+        for step in self._steps:
+            if root == self.hierarchies.unified:
+                tree.hand_down(at, self.hierarchies.controllers)
+            above, at = at, f"{at}/{step}"
+            tree.make(at)
+            if root == self.hierarchies.legacy.get("cpuset"):
+                tree.inherit_cpuset(above, at)
+
     def make(self, directory: str) -> None:
         """Make a directory below the instance's own, which are made too if they are missing. Idempotent."""
-        for _ in range(_TRIES):
+
+        def make() -> None:
             try:
-                return tree.make(directory)
+                tree.make(directory)
             except FileNotFoundError:
                 self.prepare()
-        return tree.make(directory)
+                tree.make(directory)
+
+        _while_others_leave(make)
 
     def remove(self) -> None:
         """Take away `zonehost/<name>`, and `zonehost` if no other instance uses it. For an instance without zones.
@@ -224,6 +231,17 @@ class Group:
 
     def _legacy_of(self, part: Part) -> tuple[str, ...]:
         return self.legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self.legacy)
+
+
+def _while_others_leave(make: Callable[[], None]) -> None:
+    """Call it again where somebody else took away what it stands on, or has only just made that anew."""
+    for _ in range(_TRIES):
+        try:
+            return make()
+        except (OSError, Unavailable) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
+    return make()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ administrator's.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def protection(directory: str) -> int:
     """Bytes protected in the group; 0 if it is gone."""
     try:
         return int(Path(directory, "memory.low").read_text())
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
         return 0
 
 
