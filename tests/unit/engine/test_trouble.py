@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from tests.fakes.host import World
 from tests.unit.engine.steps import ended, make, quiet, record_of, run
 from zonehost.domain.container import Status
 from zonehost.domain.endpoint_settings import EndpointSettings
-from zonehost.domain.host_config import RestartPolicy
+from zonehost.domain.host_config import PortBinding, RestartPolicy
+from zonehost.domain.network import PublishedPort
 from zonehost.domain.phase import Phase
 from zonehost.engine.container.kill import kill
 from zonehost.engine.container.remove import remove
@@ -22,7 +24,7 @@ from zonehost.engine.network.create import NetworkRequest
 from zonehost.engine.network.create import create as create_network
 from zonehost.engine.network.disconnect import disconnect
 from zonehost.engine.network.remove import remove as remove_network
-from zonehost.errors import Blocked, Conflict, Forbidden, SystemFailure
+from zonehost.errors import Blocked, Conflict, Forbidden, NotFound, SystemFailure
 from zonehost.ports.records import Change
 
 _STUCK = "process 7 in state D, in fuse_wait"
@@ -183,6 +185,36 @@ async def test_a_connection_that_cannot_be_noted_is_undone(world: World) -> None
     assert [plug.network.name for plug in world.networking.zones[container].plugs] == ["bridge"]
     await connect(world.host, "other", container, EndpointSettings())
     assert record_of(world, container).endpoints["other"].ipv4.endswith(".2")  # the address was given back
+
+
+async def test_a_network_is_in_use_while_a_start_in_it_waits_for_its_ports(world: World) -> None:
+    await create_network(world.host, NetworkRequest(name="other"))
+    ports = {"80/tcp": (PortBinding(host_port="8080"),)}
+    container = await make(world, "sleep", network_mode="other", port_bindings=ports)
+    reserve = world.networking.reserve
+
+    async def busy(*asked: Any) -> tuple[PublishedPort, ...]:
+        with pytest.raises(Forbidden, match="active endpoints"):
+            await remove_network(world.host, "other")
+        return await reserve(*asked)
+
+    world.networking.reserve = busy  # type: ignore[assignment, method-assign]
+    await start(world.host, container.id)
+    assert [plug.network.name for plug in world.networking.zones[container.id].plugs] == ["other"]
+
+
+async def test_nobody_comes_into_a_network_that_went_while_he_waited(world: World) -> None:
+    await create_network(world.host, NetworkRequest(name="other"))
+    container = await make(world, "sleep", name="idle")
+    async with world.host.containers.find("idle").lock:
+        coming = asyncio.create_task(connect(world.host, "other", "idle", EndpointSettings()))
+        going = asyncio.create_task(disconnect(world.host, "other", "idle", force=False))
+        await quiet()
+        await remove_network(world.host, "other")
+    for task in (coming, going):
+        with pytest.raises(NotFound, match="network other not found"):
+            await task
+    assert set(record_of(world, container.id).endpoints) == {"bridge"}
 
 
 async def test_a_network_is_in_use_while_a_container_comes_into_it(world: World) -> None:

@@ -65,7 +65,9 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
             endpoints = lease_all(host, zone.record)
             undo.callback(release_all, host, endpoints.values())
             undo.push_async_callback(host.networking.detach, zone.id)
-            record = await _intended(host, zone.record, endpoints, restart_count)
+            # For readers, so that nobody removes the networks.
+            zone.record = _being_started(zone.record, endpoints, restart_count)
+            record = await _with_ports(host, zone.record)
         blueprint = draw(host, record, lent=zone.lent)
         undo.push_async_callback(host.logs.forget, zone.id)
         undo.push_async_callback(host.runtime.remove, zone.id)
@@ -104,25 +106,27 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
     _tell_start(host, running)
 
 
-async def _intended(
-    host: Host, record: Container, endpoints: dict[str, Endpoint], restart_count: int | None
-) -> Container:
-    """The record of a start that is about to be made: addresses and host ports are held."""
-    plugs = plugs_of(host, msgspec.structs.replace(record, endpoints=endpoints)).plugs
-    asked = wanted_ports(record) if plugs else {}
-    ports = await host.networking.reserve(record.id, record.name, asked, plugs) if asked else ()
-    failpoint("start.published")
+def _being_started(record: Container, endpoints: dict[str, Endpoint], restart_count: int | None) -> Container:
+    """The record of a start that is about to be made: addresses are held."""
     state = State(
         status=record.state.status,
         starting=True,
         exit_code=record.state.exit_code,
         started_at=record.state.started_at,
         finished_at=record.state.finished_at,
-        ports=ports,
     )
     count = record.restart_count if restart_count is None else restart_count
-    config = _named_as_its_network(host, record)
-    return msgspec.structs.replace(record, config=config, endpoints=endpoints, state=state, restart_count=count)
+    return msgspec.structs.replace(record, endpoints=endpoints, state=state, restart_count=count)
+
+
+async def _with_ports(host: Host, record: Container) -> Container:
+    """The record with its host ports, which are held too, and called as it is in this run."""
+    plugs = plugs_of(host, record).plugs
+    asked = wanted_ports(record) if plugs else {}
+    ports = await host.networking.reserve(record.id, record.name, asked, plugs) if asked else ()
+    failpoint("start.published")
+    state = msgspec.structs.replace(record.state, ports=ports)
+    return msgspec.structs.replace(record, config=_named_as_its_network(host, record), state=state)
 
 
 def _named_as_its_network(host: Host, record: Container) -> Config:

@@ -29,9 +29,10 @@ async def connect(host: Host, ref: str, container: str, settings: EndpointSettin
         NotFound: there is no such network or container. Forbidden: it is in it already, or cannot be.
         InvalidParameter: an address cannot be had there.
     """
-    network = host.networks.find(ref)
+    host.networks.find(ref)
     zone = host.containers.find(container)
     async with zone.lock:
+        network = host.networks.find(ref)  # who waited for the lock may find another, or none
         record = zone.record
         _check(host, network, record)
         endpoint = endpoint_of(host, network.name, settings)

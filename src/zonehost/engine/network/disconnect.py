@@ -20,7 +20,7 @@ async def disconnect(host: Host, ref: str, container: str, *, force: bool) -> No
         NotFound: there is no such network or container; one that is gone leaves no endpoint here.
         Forbidden: the container is not in it, or must stay.
     """
-    network = host.networks.find(ref)
+    host.networks.find(ref)
     try:
         zone = host.containers.find(container)
     except NotFound as error:
@@ -28,6 +28,7 @@ async def disconnect(host: Host, ref: str, container: str, *, force: bool) -> No
             raise NotFound(f"endpoint {container} not found") from error
         raise
     async with zone.lock:
+        network = host.networks.find(ref)  # who waited for the lock may find another, or none
         record = zone.record
         endpoint = record.endpoints.get(network.name)
         if endpoint is None:
