@@ -20,7 +20,7 @@ from zonehost.daemon.requirements import check_requirements
 from zonehost.daemon.tls import Tls
 from zonehost.daemon.wiring import assemble
 from zonehost.engine.recovery.recover import recover
-from zonehost.linux.allocator import give_back
+from zonehost.linux.allocator import give_back, share_heap
 
 _LARGE: Final = 512 << 10
 """Bytes of a block of memory that is given back once it is free: the interpreter's table of names, made anew every few
@@ -47,6 +47,7 @@ async def serve(configuration: Configuration) -> None:
     addresses = [parse_address(text, tls=tls is not None) for text in configuration.hosts]
     check_requirements()
     give_back(_LARGE)
+    share_heap()
     data_root, run_root = Path(configuration.data_root), Path(configuration.run_root)
     make_roots(data_root, run_root)
     async with AsyncExitStack() as undo:

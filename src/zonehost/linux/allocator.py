@@ -1,4 +1,4 @@
-"""glibc's allocator: which memory it gives back when it is freed (mallopt(3))."""
+"""glibc's allocator: how many heaps it keeps, and which memory it gives back when it is freed (mallopt(3))."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zonehost.linux import libc
 
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
 
 
 def give_back(size: int) -> None:
@@ -17,3 +18,12 @@ def give_back(size: int) -> None:
     """
     libc.call("mallopt", _MMAP_THRESHOLD, size)
     libc.call("mallopt", _TRIM_THRESHOLD, size)
+
+
+def share_heap() -> None:
+    """Have all threads that are yet to come use the heap of the first.
+
+    Without this each has one of its own, of which the others get nothing that is free: a thread pool's heaps fill for
+    hours, one by one. For a process in which Python's lock keeps threads from wanting memory at once anyway.
+    """
+    libc.call("mallopt", _ARENA_MAX, 1)
