@@ -133,7 +133,7 @@ class MemoryLayers:
         async for part in self.pack(diff_id):
             yield gzip.compress(part, mtime=0)
 
-    async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
+    async def commit(self, upper: str, *, below: Sequence[str] = (), epoch: int | None = None) -> Layer:
         return self.put(f"what {upper} holds".encode())
 
     async def remove(self, diff_id: str) -> None:

@@ -76,8 +76,11 @@ class Layers(Protocol):
             NotFound: there is no such layer.
         """
 
-    async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
-        """Make a layer of an overlay's upper directory; `epoch` (seconds) bounds all times, for reproducible images."""
+    async def commit(self, upper: str, *, below: Sequence[str] = (), epoch: int | None = None) -> Layer:
+        """Make a layer of an overlay's upper directory, which lies on the layers `below`, lowest first.
+
+        `epoch` (seconds) bounds all times, for reproducible images.
+        """
 
     async def remove(self, diff_id: str) -> None:
         """Remove it. Idempotent. The caller knows that nothing uses it."""

@@ -386,6 +386,22 @@ async def test_a_commit_of_nothing_is_always_the_same_layer(pool: LayerPool, tmp
         assert (await pool.commit(str(upper))).diff_id != nothing
 
 
+@pytest.mark.parametrize("change", [{}, {"mode": 0o711}, {"owner": 5}, {"attribute": b"x"}])
+async def test_a_mount_place_that_the_layers_show_otherwise_is_a_change(
+    pool: LayerPool, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    below = [(await pool.unpack(sliced(archive(info("etc", tarfile.DIRTYPE, mode=0o755))))).diff_id]
+    below.append((await pool.unpack(sliced(archive((info("other"), b"x"))))).diff_id)
+    etc = tmp_path / "upper" / "etc"
+    etc.mkdir(mode=change.get("mode", 0o755), parents=True)
+    os.chown(etc, change.get("owner", 0), 0)
+    os.setxattr(etc, "trusted.overlay.origin", b"x")
+    if "attribute" in change:
+        os.setxattr(etc, "user.a", change["attribute"])
+    layer = await pool.commit(str(tmp_path / "upper"), below=below)
+    assert (layer.diff_id == digest(bytes(1024))) is (not change)
+
+
 async def test_a_name_that_reads_as_a_whiteout_cannot_be_committed(pool: LayerPool, tmp_path: Path) -> None:
     (tmp_path / "upper").mkdir()
     (tmp_path / "upper" / ".wh.x").write_bytes(b"")

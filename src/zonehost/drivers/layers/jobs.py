@@ -45,6 +45,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
     upper: str
     folder: str
+    below: tuple[str, ...]
     known: frozenset[str]
     epoch: int | None
 
@@ -54,7 +55,7 @@ def commit(arguments: Any, fds: list[int]) -> Any:
     """A layer from an overlay's upper directory."""
     wanted = msgspec.convert(arguments, Commit)
     os.umask(0)
-    return msgspec.to_builtins(make_of_upper(wanted.upper, wanted.folder, wanted.known, wanted.epoch))
+    return msgspec.to_builtins(make_of_upper(wanted.upper, wanted.folder, wanted.known, wanted.below, wanted.epoch))
 
 
 @answering

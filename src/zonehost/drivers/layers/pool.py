@@ -80,12 +80,13 @@ class LayerPool:
         self._known(diff_id)
         return jobs.stream(self._forks, f"{_JOBS}:compress", self.folder(diff_id))
 
-    async def commit(self, upper: str, *, epoch: int | None = None) -> Layer:
-        """Make a layer of an overlay's upper directory."""
-        if (empty := self._facts.get(EMPTY)) is not None and changes_nothing(upper):
+    async def commit(self, upper: str, *, below: Sequence[str] = (), epoch: int | None = None) -> Layer:
+        """See `Layers.commit`."""
+        trees = self.stack(below)
+        if (empty := self._facts.get(EMPTY)) is not None and changes_nothing(upper, trees):
             return empty.layer
         async with self.aside() as folder:
-            arguments = Commit(upper=upper, folder=folder, known=self.diff_ids(), epoch=epoch)
+            arguments = Commit(upper=upper, folder=folder, below=trees, known=self.diff_ids(), epoch=epoch)
             told = await jobs.run(self._forks, f"{_JOBS}:commit", msgspec.to_builtins(arguments))
             return self.adopt(folder, msgspec.convert(told, Facts))
 

@@ -82,7 +82,7 @@ async def _layer(host: Host, files: BuildFiles, order: RunOrder, container: str,
     upper = f"{host.storage.zone_path(container)}/root/upper"
     covered = (*_ETC, *(mount.target for mount in mounts), *order.tmpfs, *order.covered)
     await files.tidy(upper, covered)
-    layer = await host.layers.commit(upper, epoch=order.epoch)
+    layer = await host.layers.commit(upper, below=order.layers, epoch=order.epoch)
     await host.layers.complete((*order.layers, layer.diff_id))
     failpoint("build.committed")
     return layer

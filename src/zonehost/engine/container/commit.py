@@ -91,7 +91,8 @@ async def _layer(host: Host, zone: Zone, *, pause: bool) -> Layer:
             tell_container(host, zone.record, "pause")
             after.push_async_callback(_resume, host, zone)
             failpoint("commit.paused")
-        return await host.layers.commit(f"{host.storage.zone_path(zone.id)}/root/upper")
+        upper = f"{host.storage.zone_path(zone.id)}/root/upper"
+        return await host.layers.commit(upper, below=zone.record.layers)
 
 
 async def _resume(host: Host, zone: Zone) -> None:
