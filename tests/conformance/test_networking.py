@@ -87,6 +87,19 @@ async def test_ephemeral_ports_differ(world: World, net: Networking) -> None:
     await net.detach("one")
 
 
+async def test_ports_that_leave_no_choice_are_held_first(world: World, net: Networking) -> None:
+    plugs = (world.plug(await world.network(net)),)
+    [last] = await net.reserve("one", "web", {"80/tcp": binding()}, plugs)
+    following = last.host_port + 1
+    asked = {"80/tcp": binding(), "8080/tcp": binding(str(following))}
+    ports = await net.reserve("two", "web", asked, plugs)
+    assert [port.port for port in ports] == [80, 8080]
+    assert ports[1].host_port == following
+    assert ports[0].host_port not in (last.host_port, following)
+    for zone in ("one", "two"):
+        await net.detach(zone)
+
+
 async def test_interfaces_are_named_in_the_order_of_the_plugs(world: World, net: Networking) -> None:
     zone = await world.zone(net, await world.network(net), await world.network(net))
     assert [plug.endpoint.interface for plug in zone.plugs.plugs] == ["eth0", "eth1"]

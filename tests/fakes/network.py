@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -64,11 +64,12 @@ class MemoryNetworking:
         self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
     ) -> tuple[PublishedPort, ...]:
         taken = {(port.protocol, port.host_port) for ports in self._held.values() for port in ports}
+        named = {int(binding.host_port) for bindings in asked.values() for binding in bindings if binding.host_port}
         held = []
         for key, bindings in asked.items():
             number, _, protocol = key.partition("/")
             for binding in bindings:
-                host_port = int(binding.host_port or self._ephemeral())
+                host_port = int(binding.host_port or self._ephemeral(named))
                 if (protocol, host_port) in taken:
                     raise Conflict(f"Bind for 0.0.0.0:{host_port} failed: port is already allocated")
                 held.append(
@@ -109,8 +110,10 @@ class MemoryNetworking:
     async def close(self) -> None:
         pass
 
-    def _ephemeral(self) -> int:
+    def _ephemeral(self, named: Container[int]) -> int:
         self._port += 1
+        while self._port in named:
+            self._port += 1
         return self._port
 
 

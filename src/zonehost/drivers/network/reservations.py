@@ -7,6 +7,7 @@ microseconds; safe for threads.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 import threading
@@ -40,6 +41,11 @@ class Wanted:
     last: int
     routed: tuple[str, ...] = ()
 
+    @property
+    def exact(self) -> bool:
+        """Whether there is no choice."""
+        return self.first == self.last != 0
+
 
 class Reservations:
     """All ports that the zones of an instance hold."""
@@ -51,23 +57,25 @@ class Reservations:
         self._next: dict[tuple[int, int], int] = {}
 
     def reserve(self, zone: str, wanted: Sequence[Wanted]) -> tuple[PublishedPort, ...]:
-        """Hold a host port for each; all of them, or none.
+        """Hold a host port for each; all of them, or none. Those that leave no choice first, as in Docker.
 
         Raises:
             Conflict: one is taken, in Docker's words.
             InvalidParameter: an address is not of this host.
         """
-        got: list[tuple[PublishedPort, socket.socket | None]] = []
+        got: dict[int, list[tuple[PublishedPort, socket.socket | None]]] = {}
         with self._lock:
             try:
-                for want in wanted:
-                    got += self._one(want) if want.addresses else []
-                    got += ((_routed(want, address), None) for address in want.routed)
+                for number in sorted(range(len(wanted)), key=lambda number: not wanted[number].exact):
+                    want = wanted[number]
+                    got[number] = self._one(want) if want.addresses else []
+                    got[number] += ((_routed(want, address), None) for address in want.routed)
             except BaseException:
-                self._drop(got)
+                self._drop(itertools.chain(*got.values()))
                 raise
-            self._held.setdefault(zone, []).extend(got)
-        return tuple(published for published, _ in got)
+            held = [one for number in sorted(got) for one in got[number]]
+            self._held.setdefault(zone, []).extend(held)
+        return tuple(published for published, _ in held)
 
     def restore(self, zone: str, ports: Iterable[PublishedPort]) -> list[str]:
         """Hold again what a zone held before a restart; what could not be bound, in words. Idempotent."""
@@ -103,7 +111,7 @@ class Reservations:
             self._held.clear()
 
     def _one(self, want: Wanted) -> list[tuple[PublishedPort, socket.socket | None]]:
-        if want.first == want.last and want.first:
+        if want.exact:
             return self._exactly(want, want.first)
         for port in self._in_turn(want.first, want.last):
             with suppress(Conflict):
