@@ -48,6 +48,10 @@ def test_process() -> None:
     assert "consoleSize" not in process
 
 
+def test_an_empty_home_is_none() -> None:
+    assert config(process={"env": ("HOME=", "A=1")})["process"]["env"] == ("HOME=/home/x", "A=1")
+
+
 def test_process_options() -> None:
     process = config(
         process={

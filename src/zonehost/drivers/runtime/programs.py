@@ -12,8 +12,10 @@ from zonehost.errors import InvalidParameter
 
 
 def environment(env: Sequence[str], home: str) -> tuple[str, ...]:
-    """The variables, with a HOME if they have none."""
-    return tuple(env) if any(variable.startswith("HOME=") for variable in env) else (*env, f"HOME={home}")
+    """The variables, with a HOME if they have none, or an empty one."""
+    told = f"HOME={home}"
+    variables = tuple(told if variable == "HOME=" else variable for variable in env)
+    return variables if any(variable.startswith("HOME=") for variable in variables) else (*variables, told)
 
 
 def run_program(args: Sequence[str], env: Sequence[str]) -> NoReturn:
