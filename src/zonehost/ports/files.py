@@ -15,13 +15,17 @@ from zonehost.domain.blueprint import BindMount, ImageMount, Root
 
 @dataclass(frozen=True, slots=True)
 class ZoneTree:
-    """What is needed to reach a zone's files: its process if it runs, else what its root is made of."""
+    """What is needed to reach a zone's files: its process if it runs, else what its root is made of.
+
+    `working_dir` is that of a zone that was never started, empty for others: the folder is shown as if it had been.
+    """
 
     zone: str
     pid: int
     root: Root
     binds: tuple[BindMount, ...] = ()
     images: tuple[ImageMount, ...] = ()
+    working_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ def stopped(tree: ZoneTree, stage: str, *, writable: bool) -> int:
     inside: tuple[BindMount | ImageMount, ...] = (*tree.binds, *tree.images)
     for mount in sorted(inside, key=lambda mount: mount.destination.count("/")):
         _place(fd, mount, stage)
+    if tree.working_dir:
+        os.close(_found_or_made(fd, os.fsencode(tree.working_dir), folder=True))
     if writable and tree.root.readonly:
         mounts.change(fd, add=mounts.RDONLY)
     return fd
@@ -116,7 +118,7 @@ def _place(root: int, mount: BindMount | ImageMount, stage: str) -> None:
         base = overlay.assemble(mount.layers, None, scratch=scratch)
         clone = _below(base, mount.subpath)
     os.close(base)
-    place = _mount_point(root, os.fsencode(mount.destination), folder=stat.S_ISDIR(os.fstat(clone).st_mode))
+    place = _found_or_made(root, os.fsencode(mount.destination), folder=stat.S_ISDIR(os.fstat(clone).st_mode))
     mounts.place(clone, "", at=place)
     os.close(place)
     os.close(clone)
@@ -139,8 +141,8 @@ def _below(base: int, subpath: str, *, recursive: bool = False) -> int:
         os.close(inside)
 
 
-def _mount_point(root: int, destination: bytes, *, folder: bool) -> int:
-    """What a mount goes on, made if it is not there, as Docker does."""
+def _found_or_made(root: int, destination: bytes, *, folder: bool) -> int:
+    """A mount point or the working directory, made if it is not there, as Docker does."""
     try:
         return open_below(root, destination, os.O_PATH, INSIDE)
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zonehost.domain.container import Status
 from zonehost.engine.container.blueprint import bind_mounts, image_mounts
 from zonehost.engine.container.populate import root_of
 from zonehost.engine.host import Host
@@ -22,4 +23,5 @@ def tree_of(host: Host, zone: Zone) -> ZoneTree:
         root=root_of(host, record),
         binds=bind_mounts(record),
         images=image_mounts(host, record),
+        working_dir=record.config.working_dir if record.state.status is Status.CREATED else "",
     )
