@@ -183,6 +183,20 @@ async def test_stop_calls_off_a_restart(world: World) -> None:
     assert (record.state.status, record.restart_count) == (Status.EXITED, 0)
 
 
+@pytest.mark.parametrize("signal", ["", "TERM"])
+async def test_kill_calls_off_a_restart(world: World, signal: str) -> None:
+    container = await run(world, "exit", "1", restart_policy=RestartPolicy(name="always"))
+    await quiet()
+    with pytest.raises(Conflict, match="is restarting, wait until the container is running"):
+        await kill(world.host, container, signal="HUP")
+    await kill(world.host, container, signal=signal)
+    assert record_of(world, container).state.status is Status.EXITED
+    world.clock.advance(60)
+    await quiet()
+    assert record_of(world, container).restart_count == 0
+    assert actions(world)[-2:] == ["start", "die"]
+
+
 async def test_restart_keeps_a_container_that_removes_itself(world: World) -> None:
     container = await run(world, "sleep", auto_remove=True)
     await restart(world.host, container)

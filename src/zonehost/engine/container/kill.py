@@ -24,12 +24,16 @@ KILL_PATIENCE: Final = 10.0
 async def kill(host: Host, ref: str, *, signal: str = "") -> None:
     """Send a signal, SIGKILL if none is named; after SIGKILL, the container has ended when this returns.
 
+    One that waits to be restarted has no process; a signal that it stops by ends the waiting.
+
     Raises:
         InvalidParameter: no such signal. Conflict: it does not run. Blocked: it does not end.
     """
     with explained(f"cannot kill container: {ref}"):
         number = parse_signal(signal) if signal else SIGKILL
         zone = host.containers.find(ref)
+        if number in (SIGKILL, stop_signal(zone)) and await call_off_restart(host, zone):
+            return
         check_running(zone)
         if number == SIGKILL:
             await end(host, zone)
@@ -77,6 +81,23 @@ async def end(host: Host, zone: Zone) -> None:
         state = msgspec.structs.replace(zone.record.state, blocked=why)
         await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
         raise Blocked(f"container {zone.id} {why}")
+
+
+async def call_off_restart(host: Host, zone: Zone) -> bool:
+    """Let a container that waits to be restarted have ended for good; whether it did wait."""
+    if zone.record.state.status is not Status.RESTARTING:
+        return False  # without the lock: what holds it may wait for this end
+    async with zone.lock:
+        if zone.record.state.status is not Status.RESTARTING:
+            return False
+        if zone.restarting is not None:
+            zone.restarting.cancel()
+            zone.restarting = None
+        zone.no_restart = True
+        state = msgspec.structs.replace(zone.record.state, status=Status.EXITED, stopped_by_hand=True)
+        await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
+        zone.exits.ring(state.exit_code)
+        return True
 
 
 def stop_signal(zone: Zone) -> int:

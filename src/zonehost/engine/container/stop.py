@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
-from zonehost.domain.container import Status
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.signals import parse_signal
-from zonehost.engine.container.kill import end, send, stop_signal
+from zonehost.engine.container.kill import call_off_restart, end, send, stop_signal
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container
@@ -36,8 +33,7 @@ async def stop(host: Host, ref: str, *, signal: str = "", timeout: int | None = 
 async def halt(host: Host, zone: Zone, *, number: int = 0, timeout: int | None = None) -> None:
     """Bring an active container to its end. Not under its lock: others may kill it meanwhile."""
     zone.no_restart = True
-    if zone.record.state.status is Status.RESTARTING:
-        await _call_off_restart(host, zone)
+    await call_off_restart(host, zone)
     if not zone.record.state.running:
         return
     seconds = _patience(host, zone, timeout)
@@ -61,15 +57,3 @@ def _patience(host: Host, zone: Zone, timeout: int | None) -> int:
         return timeout
     own = zone.record.config.stop_timeout
     return host.settings.stop_timeout if own is None else own
-
-
-async def _call_off_restart(host: Host, zone: Zone) -> None:
-    async with zone.lock:
-        if zone.record.state.status is not Status.RESTARTING:
-            return
-        if zone.restarting is not None:
-            zone.restarting.cancel()
-            zone.restarting = None
-        state = msgspec.structs.replace(zone.record.state, status=Status.EXITED, stopped_by_hand=True)
-        await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
-        zone.exits.ring(state.exit_code)
