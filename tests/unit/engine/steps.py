@@ -48,4 +48,4 @@ async def quiet() -> None:
 
 def actions(world: World, kind: str = "container") -> list[str]:
     """What was told of things of a kind, oldest first."""
-    return [event.action for event in world.host.events.past(0, 0) if event.type == kind]
+    return [event.action for event in world.host.events.past(0, None) if event.type == kind]

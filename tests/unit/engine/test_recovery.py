@@ -243,7 +243,7 @@ async def test_a_damaged_record_is_named_and_the_rest_works(world: World) -> Non
         assert isinstance(later.host.volumes.find("kept"), Volume)
         with pytest.raises(NotFound):
             later.host.containers.find("0" * 64)
-        told = [event for event in later.host.events.past(0, 0) if event.action == "corrupt"]
+        told = [event for event in later.host.events.past(0, None) if event.action == "corrupt"]
         assert told[0].attributes["key"] == "0" * 64
 
 

@@ -44,12 +44,12 @@ async def show_info(call: Call) -> web.StreamResponse:
 
 
 async def show_events(call: Call) -> web.StreamResponse:
-    request = EventsRequest(since=call.timestamp("since"), until=call.timestamp("until"), filters=call.filters())
-    if 0 < request.until < request.since:
+    since, until = (call.timestamp(bound) if call.text(bound) else None for bound in ("since", "until"))
+    if since is not None and until is not None and until < since:
         raise InvalidParameter(
             f"`since` time ({call.text('since')}) cannot be after `until` time ({call.text('until')})"
         )
-    with events(call.host, request) as found:
+    with events(call.host, EventsRequest(since=since, until=until, filters=call.filters())) as found:
         return await deliver(call.request, answers.JSON, found, lambda value: json_line(event(value)))
 
 

@@ -55,9 +55,9 @@ class EventBus:
         for listener in self._listeners:
             listener.offer(event)
 
-    def past(self, since: int, until: int) -> Iterator[Event]:
-        """Remembered events of that time, oldest first; bounds in nanoseconds, `until` 0 for open."""
-        return (event for event in tuple(self._past) if event.time >= since and (not until or event.time <= until))
+    def past(self, since: int, until: int | None) -> Iterator[Event]:
+        """Remembered events of that time, oldest first; bounds in nanoseconds, without `until` all since."""
+        return (event for event in tuple(self._past) if event.time >= since and (until is None or event.time <= until))
 
     @contextmanager
     def listening(self) -> Iterator[Listener]:

@@ -38,10 +38,10 @@ _SECOND: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsRequest:
-    """Bounds in nanoseconds since the epoch; `since` 0 for from now on, `until` 0 for without end."""
+    """Bounds in nanoseconds since the epoch. With neither, what comes from now on; else what was is told first."""
 
-    since: int = 0
-    until: int = 0
+    since: int | None = None
+    until: int | None = None
     filters: Filters = field(default_factory=Filters)
 
 
@@ -54,7 +54,8 @@ def events(host: Host, request: EventsRequest) -> Iterator[AsyncIterator[Event]]
     """
     request.filters.accept(_KNOWN)
     with host.events.listening() as listener:
-        past = list(host.events.past(request.since, request.until)) if request.since else []
+        bounded = request.since is not None or request.until is not None
+        past = list(host.events.past(request.since or 0, request.until)) if bounded else []
         yield _told(host, request, past, listener)
 
 
@@ -71,8 +72,8 @@ async def _told(host: Host, request: EventsRequest, past: list[Event], listener:
         return
 
 
-def _left(host: Host, until: int) -> float | None:
-    return max(0.0, (until - host.clock.now()) / _SECOND) if until else None
+def _left(host: Host, until: int | None) -> float | None:
+    return max(0.0, (until - host.clock.now()) / _SECOND) if until is not None else None
 
 
 def _passes(host: Host, event: Event, filters: Filters) -> bool:
