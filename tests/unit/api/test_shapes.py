@@ -55,10 +55,11 @@ def test_log_lines_have_all_nine_digits() -> None:
 def test_a_kept_entry_is_the_entry() -> None:
     kept = ContainerList()
     for listed in (
-        Listed(CONTAINER, "busybox", "Up 1 second"),
-        Listed(CONTAINER, "busybox", "Up 2 seconds", 5, 6),
-        Listed(CONTAINER, "sha256:bbbb", "Up 3 seconds"),
-        Listed(msgspec.structs.replace(CONTAINER, name="two"), "busybox", "Up 4 seconds"),
+        Listed(CONTAINER, ("one",), "busybox", "Up 1 second"),
+        Listed(CONTAINER, ("one",), "busybox", "Up 2 seconds", 5, 6),
+        Listed(CONTAINER, ("one",), "sha256:bbbb", "Up 3 seconds"),
+        Listed(CONTAINER, ("one", "two/other"), "sha256:bbbb", "Up 3 seconds"),
+        Listed(msgspec.structs.replace(CONTAINER, name="two"), ("two",), "busybox", "Up 4 seconds"),
     ):
         for version in (MAXIMUM, Version(1, 41), MAXIMUM):
             (decoded,) = msgspec.json.decode(kept.encode([listed], version))
@@ -67,7 +68,7 @@ def test_a_kept_entry_is_the_entry() -> None:
 
 def test_what_is_not_listed_any_more_is_not_kept() -> None:
     kept = ContainerList()
-    many = [Listed(msgspec.structs.replace(CONTAINER, id=f"{n:064}"), "busybox", "Up") for n in range(1000)]
+    many = [Listed(msgspec.structs.replace(CONTAINER, id=f"{n:064}"), (), "busybox", "Up") for n in range(1000)]
     kept.encode(many, MAXIMUM)
     kept.encode(many[:1], MAXIMUM)
     assert len(kept) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from tests.fakes.host import World
@@ -11,6 +12,7 @@ from tests.unit.engine.steps import actions, make, quiet, record_of, run
 from zonehost.domain.config import Config
 from zonehost.domain.filters import Filters
 from zonehost.domain.host_config import HostConfig, PortBinding, RestartPolicy
+from zonehost.domain.image_config import HistoryStep, write_image_config
 from zonehost.engine.container.commit import CommitRequest, commit
 from zonehost.engine.container.listing import ListRequest, list_containers
 from zonehost.engine.container.prune import prune
@@ -32,7 +34,13 @@ async def names(
 @pytest.fixture
 async def three(world: World) -> World:
     """up runs, done has ended with 4, made has not begun; in this order."""
-    await run(world, "sleep", name="up", config={"labels": {"tier": "web"}}, port_bindings={"80/tcp": (PortBinding(),)})
+    await run(
+        world,
+        "sleep",
+        name="up",
+        config={"labels": {"tier": "web"}},
+        port_bindings={"80/tcp": (PortBinding(host_port="8080"),)},
+    )
     await run(world, "exit", "4", name="done", binds=("data:/data",))
     await make(world, "sleep", name="made", config={"exposed_ports": {"53/udp": {}}}, network_mode="none")
     await quiet()
@@ -60,8 +68,9 @@ async def test_running_ones_unless_all_are_wanted(three: World) -> None:
         ({"volume": "/data"}, ["done"]),
         ({"network": "none"}, ["made"]),
         ({"network": "bridge"}, ["done", "up"]),
-        ({"publish": "80"}, ["up"]),
-        ({"publish": "80/udp"}, []),
+        ({"publish": "8080"}, ["up"]),
+        ({"publish": "8080/udp"}, []),
+        ({"publish": "80"}, []),
         ({"expose": "50-60/udp"}, ["made"]),
         ({"health": "none"}, ["made", "done", "up"]),
         ({"health": "healthy"}, []),
@@ -75,6 +84,35 @@ async def test_running_ones_unless_all_are_wanted(three: World) -> None:
 )
 async def test_filters(three: World, filters: dict[str, str], wanted: list[str]) -> None:
     assert await names(three, filters) == wanted
+
+
+async def test_a_port_is_published_or_exposed(three: World) -> None:
+    given = Filters({"publish": ("8080",), "expose": ("53/udp",)})
+    listed = await list_containers(three.host, ListRequest(all=True, filters=given))
+    assert [one.container.name for one in listed] == ["made", "up"]
+
+
+async def test_links_name_the_container_that_they_lead_to(three: World) -> None:
+    await make(three, "sleep", name="user", links=("up:web",))
+    listed = {one.container.name: one.names for one in await list_containers(three.host, ListRequest())}
+    assert listed == {"up": ("up", "user/web")}
+    assert await names(three, {"name": "^user/web$"}) == ["up"]
+    await remove(three.host, "user")
+    (left,) = await list_containers(three.host, ListRequest())
+    assert left.names == ("up",)
+
+
+async def test_an_image_descends_from_the_one_whose_layers_and_history_it_begins_with(three: World) -> None:
+    base = three.host.images.find("tool")
+    config = three.host.images.config_of(base)
+    labelled = msgspec.structs.replace(config, history=(*(config.history or ()), HistoryStep(created_by="LABEL a=b")))
+    document = write_image_config(labelled)
+    image = msgspec.structs.replace(base, id="sha256:" + "c" * 64, config=document)
+    three.host.images.add(image)
+    await tag(three.host, image.id, "labelled", "latest")
+    await make(three, "sleep", name="child", config={"image": "labelled"})
+    assert await names(three, {"ancestor": "tool"}) == ["child", "made", "done", "up"]
+    assert await names(three, {"ancestor": "labelled"}) == ["child"]
 
 
 @pytest.mark.parametrize("filters", [{"colour": "x"}, {"status": "x"}, {"exited": "x"}, {"health": "x"}])

@@ -25,7 +25,7 @@ class ContainerList:
     """Encodes lists of containers."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Container, str, bool, bytes]] = {}
+        self._kept: dict[str, tuple[Container, tuple[str, ...], str, bool, bytes]] = {}
 
     def __len__(self) -> int:
         """How many entries are kept."""
@@ -43,18 +43,18 @@ class ContainerList:
         container = one.container
         older = version < (1, 45)
         kept = self._kept.get(container.id)
-        if kept is None or kept[0] is not container or kept[1] != one.image_name or kept[2] != older:
-            fixed = encode(_fixed(container, one.image_name, version))[:-1]
-            kept = self._kept[container.id] = (container, one.image_name, older, fixed)
+        if kept is None or kept[0] is not container or kept[1:4] != (one.names, one.image_name, older):
+            fixed = encode(_fixed(one, version))[:-1]
+            kept = self._kept[container.id] = (container, one.names, one.image_name, older, fixed)
         sizes = b""
         if one.size_rw is not None:
             sizes = b',"SizeRw":%d,"SizeRootFs":%d' % (one.size_rw, one.size_root_fs or 0)
-        return b'%b,"Status":%b%b}' % (kept[3], encode(one.status), sizes)
+        return b'%b,"Status":%b%b}' % (kept[4], encode(one.status), sizes)
 
 
 def entry(one: Listed, version: Version) -> dict[str, Any]:
     """One container."""
-    answer = _fixed(one.container, one.image_name, version)
+    answer = _fixed(one, version)
     answer["Status"] = one.status
     if one.size_rw is not None:
         answer["SizeRw"] = one.size_rw
@@ -62,14 +62,15 @@ def entry(one: Listed, version: Version) -> dict[str, Any]:
     return answer
 
 
-def _fixed(container: Container, image_name: str, version: Version) -> dict[str, Any]:
+def _fixed(one: Listed, version: Version) -> dict[str, Any]:
+    container = one.container
     host_config: dict[str, Any] = {"NetworkMode": container.host_config.network_mode}
     if container.host_config.annotations:
         host_config["Annotations"] = container.host_config.annotations
     return {
         "Id": container.id,
-        "Names": [f"/{container.name}"],
-        "Image": image_name,
+        "Names": [f"/{name}" for name in one.names],
+        "Image": one.image_name,
         "ImageID": container.image,
         "Command": command(container),
         "Created": container.created // _SECOND,

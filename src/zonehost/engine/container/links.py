@@ -44,7 +44,7 @@ def linked_names(host: Host, record: Container) -> Iterator[tuple[str, str]]:
     for alias, other in _linked(host, record):
         if not other.state.running:
             raise InvalidParameter(f"Cannot link to a non running container: /{other.name} AS /{record.name}/{alias}")
-        address = _address(other)
+        address = _address(host, other)
         if not address:
             raise NotFound(f"Cannot link to /{other.name}, as it does not belong to the default network")
         yield " ".join(dict.fromkeys((alias, other.config.hostname, other.name))), address
@@ -54,12 +54,21 @@ def linked_variables(host: Host, record: Container) -> Iterator[str]:
     """What a process is told of the linked containers that run."""
     for alias, other in _linked(host, record):
         if other.state.running:
-            yield from link_variables(alias, record.name, _address(other), other.config)
+            yield from link_variables(alias, record.name, _address(host, other), other.config)
 
 
 def shown_links(host: Host, record: Container) -> tuple[str, ...] | None:
     """The links as inspect shows them; None if there are none."""
     return tuple(f"/{other.name}:/{record.name}/{alias}" for alias, other in _linked(host, record)) or None
+
+
+def names_by_links(host: Host) -> dict[str, list[str]]:
+    """By ids of containers: what the links of others call them, as `other/alias`."""
+    names: dict[str, list[str]] = {}
+    for zone in host.containers:
+        for alias, other in _linked(host, zone.record):
+            names.setdefault(other.id, []).append(f"{zone.record.name}/{alias}")
+    return names
 
 
 def _linked(host: Host, record: Container) -> Iterator[tuple[str, Container]]:
@@ -83,6 +92,9 @@ def _find(host: Host, ref: str) -> Container:
         raise InvalidParameter(f"could not get container for {ref}: {error}") from error
 
 
-def _address(record: Container) -> str:
+def _address(host: Host, record: Container) -> str:
+    """Its address on the default bridge, or that of the container whose network it shares; empty if there is none."""
+    while owner := other_container(record.host_config.network_mode):
+        record = host.containers.find(owner).record
     endpoint = record.endpoints.get("bridge")
     return endpoint.ipv4 if endpoint is not None else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ from zonehost.domain.container import Container, Status
 from zonehost.domain.filters import Filters
 from zonehost.domain.lifecycle import describe
 from zonehost.domain.port_spec import parse_ports
+from zonehost.engine.container.links import names_by_links
 from zonehost.engine.container.sizes import sizes_of
 from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter, NotFound
@@ -52,6 +54,8 @@ class Listed:
     """A container in a list. Sizes are in bytes, None if they were not asked for."""
 
     container: Container
+    names: tuple[str, ...]
+    """Its own, and those that links to it give it, as `other/alias`; sorted."""
     image_name: str
     status: str
     size_rw: int | None = None
@@ -64,7 +68,8 @@ async def list_containers(host: Host, request: ListRequest) -> tuple[Listed, ...
     Raises:
         InvalidParameter: a filter is unknown or has a value that cannot be. NotFound: `before` or `since` name none.
     """
-    matches = _matcher(host, request.filters)
+    links = names_by_links(host)
+    matches = _matcher(host, request.filters, links)
     every = request.all or request.limit > 0 or any(name in request.filters for name in ("status", "exited"))
     found: list[Container] = []
     for record in _window(host, request.filters):
@@ -77,7 +82,11 @@ async def list_containers(host: Host, request: ListRequest) -> tuple[Listed, ...
     names: dict[tuple[str, str], str] = {}
     return tuple(
         Listed(
-            record, _name_once(host, record, names), describe(record.state, now), *sizes.get(record.id, (None, None))
+            record,
+            tuple(sorted((record.name, *links.get(record.id, ())))),
+            _name_once(host, record, names),
+            describe(record.state, now),
+            *sizes.get(record.id, (None, None)),
         )
         for record in found
     )
@@ -114,7 +123,7 @@ def _window(host: Host, filters: Filters) -> Iterable[Container]:
     )
 
 
-def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
+def _matcher(host: Host, filters: Filters, links: Mapping[str, Sequence[str]]) -> Callable[[Container], bool]:
     filters.accept(_KNOWN)
     if not filters.names():
         return lambda record: True
@@ -127,8 +136,9 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
                     f"must be one of {', '.join(words)}"
                 )
     ancestors = _ancestors(host, filters.get("ancestor"))
-    published = [str(port) for value in filters.get("publish") for port in parse_ports(value)]
-    exposed = [str(port) for value in filters.get("expose") for port in parse_ports(value)]
+    published, exposed = (
+        {str(port) for value in filters.get(name) for port in parse_ports(value)} for name in ("publish", "expose")
+    )
     networks = {_network_name(host, ref) for ref in filters.get("network")}
     is_task = filters.flag("is-task")
 
@@ -138,7 +148,7 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
         ended = state.status in (Status.EXITED, Status.DEAD)
         return (
             filters.matches_pattern("id", record.id)
-            and filters.matches_pattern("name", record.name, f"/{record.name}")
+            and filters.matches_pattern("name", *_written((record.name, *links.get(record.id, ()))))
             and filters.matches_labels(record.config.labels)
             and (not codes or (ended and state.exit_code in codes))
             and filters.matches("status", (state.status,))
@@ -147,12 +157,22 @@ def _matcher(host: Host, filters: Filters) -> Callable[[Container], bool]:
             and (ancestors is None or record.image in ancestors)
             and _matches_volume(filters.get("volume"), record)
             and (not networks or not networks.isdisjoint(record.endpoints))
-            and (not published or any(f"{p.port}/{p.protocol}" in published for p in state.ports))
-            and (not exposed or not set(exposed).isdisjoint(_exposed(record)))
+            and (
+                not (published or exposed)
+                or any(f"{port.host_port}/{port.protocol}" in published for port in state.ports)
+                or not exposed.isdisjoint(_exposed(record))
+            )
             and is_task is not True
         )
 
     return matches
+
+
+def _written(names: Iterable[str]) -> Iterator[str]:
+    """Names with and without the stroke that Docker's API puts before them."""
+    for name in names:
+        yield name
+        yield f"/{name}"
 
 
 def _matches_volume(wanted: tuple[str, ...], record: Container) -> bool:
@@ -172,20 +192,14 @@ def _exit_code(text: str) -> int:
 
 
 def _ancestors(host: Host, refs: tuple[str, ...]) -> set[str] | None:
-    """Ids of the named images and of all that were built on them here; None if the filter is absent."""
+    """Ids of the named images and of all that were made from them; None if the filter is absent."""
     if not refs:
         return None
     ids: set[str] = set()
     for ref in refs:
-        try:
-            pending = [host.images.find(ref)]
-        except (NotFound, InvalidParameter):
-            continue
-        while pending:
-            image = pending.pop()
-            if image.id not in ids:
-                ids.add(image.id)
-                pending.extend(host.images.children_of(image.id))
+        with suppress(NotFound, InvalidParameter):
+            image = host.images.find(ref)
+            ids.update((image.id, *(other.id for other in host.images.descendants_of(image))))
     return ids
 
 

@@ -83,6 +83,18 @@ class Images:
         """Images that were built on this one here."""
         return [image for image in self._images.values() if image.parent == image_id]
 
+    def descendants_of(self, image: Image) -> list[Image]:
+        """Images that were made from this one, wherever: they begin with its layers and its history."""
+        history = self.config_of(image).history or ()
+        layers = image.layers
+        return [
+            other
+            for other in self._images.values()
+            if other.layers[: len(layers)] == layers
+            and len(steps := self.config_of(other).history or ()) > len(history)
+            and steps[: len(history)] == history
+        ]
+
     def config_of(self, image: Image) -> ImageConfig:
         """The image's configuration, decoded once for as long as the image is here."""
         config = self._configs.get(image.id)
