@@ -30,9 +30,9 @@ _IPC_SYSCTLS: Final = frozenset(
 )
 _TMPFS_FLAGS: Final = (
     "ro rw suid nosuid dev nodev exec noexec sync async dirsync remount mand nomand atime noatime diratime nodiratime "
-    "bind rbind unbindable runbindable private rprivate shared rshared slave rslave relatime norelatime strictatime "
-    "nostrictatime noswap"
+    "bind rbind private rprivate relatime norelatime strictatime nostrictatime noswap"
 )
+_TMPFS_PROPAGATIONS: Final = frozenset({"unbindable", "runbindable", "shared", "rshared", "slave", "rslave"})
 _TMPFS_VALUES: Final = frozenset({"mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol", "size", "huge"})
 
 
@@ -92,9 +92,11 @@ def check_tmpfs_options(target: str, options: str) -> None:
     """Look through the options of a `--tmpfs`.
 
     Raises:
-        InvalidParameter: one is unknown.
+        InvalidParameter: one is unknown. Unsupported: one asks for another propagation than private.
     """
     for option in filter(None, options.split(",")):
+        if option in _TMPFS_PROPAGATIONS:
+            raise Unsupported(f"tmpfs {target}: option {option} is not supported")
         name, equals, value = option.partition("=")
         if option not in _TMPFS_FLAGS.split() and not (equals and value and name in _TMPFS_VALUES):
             raise InvalidParameter(f'invalid tmpfs option ["{option}"]')

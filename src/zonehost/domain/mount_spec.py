@@ -25,6 +25,22 @@ _MODE_GROUPS: Final = (
     frozenset({"nocopy"}),
     _CONSISTENCIES - {"", "default"},
 )
+_PROC_FILES: Final = frozenset(
+    {
+        "/proc/cpuinfo",
+        "/proc/diskstats",
+        "/proc/loadavg",
+        "/proc/meminfo",
+        "/proc/net/dev",
+        "/proc/slabinfo",
+        "/proc/stat",
+        "/proc/swaps",
+        "/proc/sys/crypto/fips_enabled",
+        "/proc/sys/kernel/ns_last_pid",
+        "/proc/uptime",
+    }
+)
+"""What may be covered in /proc: the list of runc (`checkProcMount`), made for what LXCFS shows."""
 _SIZE_UNITS: Final = ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k"))
 _ROOT_TARGET: Final = "invalid specification: destination can't be '/'"
 
@@ -104,6 +120,16 @@ def parse_volumes_from(text: str) -> tuple[str, bool]:
     if not _valid_mode(mode) or words & (PROPAGATIONS | {"nocopy"}):
         raise InvalidParameter(f"invalid mode: {mode}")
     return container, "ro" not in words
+
+
+def check_outside_proc(destination: str) -> None:
+    """Whether something may be mounted there, in runc's words: it could hide from a process what the kernel says.
+
+    Raises:
+        InvalidParameter: it is inside /proc.
+    """
+    if destination.startswith("/proc/") and destination not in _PROC_FILES:
+        raise InvalidParameter(f'"{destination}" cannot be mounted because it is inside /proc')
 
 
 def checked_tmpfs_target(target: str) -> str:

@@ -15,6 +15,7 @@ from zonehost.domain.host_config import HostConfig, Mount, PortBinding
 from zonehost.domain.identity import short
 from zonehost.domain.security import DEFAULT_CAPABILITIES
 from zonehost.engine.container.create import CreateRequest, create
+from zonehost.engine.container.links import linked_names
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
 from zonehost.engine.image.remove import remove as remove_image
@@ -23,7 +24,7 @@ from zonehost.engine.network.create import create as create_network
 from zonehost.engine.volume.create import VolumeRequest
 from zonehost.engine.volume.create import create as create_volume
 from zonehost.engine.volume.remove import remove as remove_volume
-from zonehost.errors import Conflict, InvalidParameter, NotFound, SystemFailure
+from zonehost.errors import Conflict, InvalidParameter, NotFound, SystemFailure, Unsupported
 from zonehost.ports.records import Change
 
 
@@ -88,6 +89,34 @@ async def test_a_zone_that_does_not_run_cannot_be_joined(world: World) -> None:
         await start(world.host, tied.id)
 
 
+async def test_a_zone_cannot_join_itself(world: World) -> None:
+    await make(world, "sleep", name="me", network_mode="container:me")
+    with pytest.raises(InvalidParameter, match="cannot join own network namespace"):
+        await start(world.host, "me")
+
+
+async def test_a_link_leads_to_the_network_that_the_other_shares(world: World) -> None:
+    owner = await run(world, "sleep", name="owner")
+    guest = await run(world, "sleep", name="guest", network_mode=f"container:{owner}")
+    user = await run(world, "sleep", network_mode="bridge", links=("guest:db",))
+    address = record_of(world, owner).endpoints["bridge"].ipv4
+    assert (" ".join(("db", record_of(world, guest).config.hostname, "guest")), address) in linked_names(
+        world.host, record_of(world, user)
+    )
+
+
+async def test_places_that_lxcfs_covers_can_be_covered(world: World) -> None:
+    record = await make(world, "sleep", binds=("/lxcfs/meminfo:/proc/meminfo", "/x:/process"))
+    assert [point.destination for point in record.mounts] == ["/proc/meminfo", "/process"]
+
+
+@pytest.mark.parametrize("option", ["shared", "rslave", "unbindable"])
+async def test_a_tmpfs_is_private(world: World, option: str) -> None:
+    await make(world, "sleep", tmpfs={"/x": "rprivate,size=1m"})
+    with pytest.raises(Unsupported, match=f"tmpfs /x: option {option} is not supported"):
+        await make(world, "sleep", tmpfs={"/x": f"size=1m,{option}"})
+
+
 async def test_an_unknown_image_is_named_as_docker_names_it(world: World) -> None:
     with pytest.raises(NotFound, match="No such image: nothing:latest"):
         await make(world, config={"image": "nothing"})
@@ -135,6 +164,8 @@ async def test_an_anonymous_volume_that_another_container_has_stays(world: World
         ({"binds": ("/a:/x",), "tmpfs": {"/x/": ""}}, "Duplicate mount point: /x"),
         ({"binds": ("b?:/x",)}, "includes invalid characters for a local volume name"),
         ({"binds": ("b:/x",)}, "create b: volume name is too short"),
+        ({"binds": ("data:/proc//sys",)}, '"/proc/sys" cannot be mounted because it is inside /proc'),
+        ({"tmpfs": {"/proc/x": ""}}, '"/proc/x" cannot be mounted because it is inside /proc'),
         ({"volumes_from": ("nobody",)}, "No such container: nobody"),
         (
             {"network_mode": "none", "port_bindings": {"80/tcp": (PortBinding(),)}},

@@ -23,6 +23,7 @@ from zonehost.engine.system.events import EventsRequest, events
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.streams import Stream
 
+FAR = 2**62
 _ALL = AttachRequest(stream=True, stdin=True, stdout=True, stderr=True)
 
 
@@ -199,6 +200,17 @@ async def test_a_resize_waits_for_the_start_but_not_for_ever(world: World) -> No
         await resizes[1]
 
 
+async def test_a_paused_container_is_named_as_the_client_named_it(world: World) -> None:
+    container = await run(world, "sleep", name="asleep")
+    before = await create_exec(world.host, container, ExecRequest(cmd=("true",)))
+    await pause(world.host, container)
+    for ref in ("asleep", container):
+        with pytest.raises(Conflict, match=f"^Container {ref} is paused, unpause the container before exec$"):
+            await create_exec(world.host, ref, ExecRequest(cmd=("true",)))
+    with pytest.raises(Conflict, match=f"^Container {container} is paused"):
+        await start_exec(world.host, before, detach=True)
+
+
 async def test_a_child_that_holds_the_output_does_not_hold_the_client(world: World) -> None:
     """The session ends a moment after the process, though its streams stay open."""
     container = await run(world, "sleep")
@@ -213,6 +225,18 @@ async def test_a_child_that_holds_the_output_does_not_hold_the_client(world: Wor
     world.clock.advance(2)
     assert await reading == []
     await session.close()
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "told"), [(0, None, True), (0, 0, False), (None, FAR, True), (1, FAR, True), (FAR, None, False)]
+)
+async def test_either_bound_asks_for_what_was(world: World, since: int | None, until: int | None, told: bool) -> None:
+    await make(world, "sleep", name="made")
+    with events(world.host, EventsRequest(since=since, until=until)) as found:
+        first = asyncio.ensure_future(anext(aiter(found), None))
+        await quiet()
+        assert (first.done() and first.result() is not None) is told
+        first.cancel()
 
 
 async def test_who_leaves_before_the_first_event_is_forgotten(world: World) -> None:

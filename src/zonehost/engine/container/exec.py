@@ -29,7 +29,7 @@ async def create_exec(host: Host, ref: str, request: ExecRequest) -> str:
         user, or a variable or folder is badly written.
     """
     zone = host.containers.find(ref)
-    check_not_paused(zone)
+    check_not_paused(zone, ref)
     if not request.cmd:
         raise InvalidParameter("No exec command specified")
     if request.working_dir and not request.working_dir.startswith("/"):
@@ -61,7 +61,7 @@ async def start_exec(
     async with entry.lock:
         if entry.state != "created":
             raise Conflict(f"Error: Exec command {exec_id} has already run")
-        check_not_paused(zone)
+        check_not_paused(zone, zone.id)
         plan = plan_exec(host, zone.record, entry.id, entry.request, console_size)
         try:
             entry.process = await host.runtime.exec(plan)

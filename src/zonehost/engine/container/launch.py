@@ -144,6 +144,8 @@ async def _check_ties(host: Host, record: Container) -> None:
     if other := other_container(wanted.network_mode):
         with explained("joining network namespace of container"):
             tied = host.containers.find(other).record
+        if tied.id == record.id:
+            raise InvalidParameter("cannot join own network namespace")
         if not tied.state.running:
             why = f"container {tied.name} is {tied.state.status}"
             raise Conflict(f"cannot join network namespace of a non running container: {why}")

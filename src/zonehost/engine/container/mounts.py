@@ -13,6 +13,7 @@ from zonehost.domain.host_config import HostConfig, VolumeOptions
 from zonehost.domain.identity import checked_name, new_id
 from zonehost.domain.mount_spec import (
     MountAsk,
+    check_outside_proc,
     checked_tmpfs_target,
     parse_bind,
     parse_mount,
@@ -73,6 +74,8 @@ def plan_mounts(host: Host, config: Config, host_config: HostConfig) -> MountPla
         destination = posixpath.normpath(posixpath.join("/", target))
         if destination not in planned and destination not in own:
             planned[destination] = parse_bind(destination)
+    for destination in (*planned, *own):
+        check_outside_proc(destination)
     return _with_volumes(host, planned)
 
 

@@ -30,12 +30,12 @@ def check_running(zone: Zone) -> None:
         raise Conflict(f"container {zone.id} is not running")
 
 
-def check_not_paused(zone: Zone) -> None:
-    """Whether it runs and is not paused.
+def check_not_paused(zone: Zone, ref: str) -> None:
+    """Whether it runs and is not paused; `ref` is what the client calls it.
 
     Raises:
         Conflict: it does not, or it is.
     """
     check_running(zone)
     if zone.record.state.status is Status.PAUSED:
-        raise Conflict(f"Container {zone.record.name} is paused, unpause the container before exec")
+        raise Conflict(f"Container {ref} is paused, unpause the container before exec")
