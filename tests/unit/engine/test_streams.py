@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.fakes.host import World
 from tests.unit.engine.steps import actions, ended, make, quiet, run
+from zonehost.domain.event import Event
+from zonehost.domain.filters import Filters
 from zonehost.domain.host_config import LogConfig
 from zonehost.engine.container.attach import AttachRequest, attach
 from zonehost.engine.container.attachments import Attachment
@@ -18,6 +21,8 @@ from zonehost.engine.container.logs import LogsRequest, logs
 from zonehost.engine.container.pause import pause
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.start import start
+from zonehost.engine.network.create import NetworkRequest
+from zonehost.engine.network.create import create as create_network
 from zonehost.engine.state.execs import ExecRequest
 from zonehost.engine.system.events import EventsRequest, events
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
@@ -237,6 +242,23 @@ async def test_either_bound_asks_for_what_was(world: World, since: int | None, u
         await quiet()
         assert (first.done() and first.result() is not None) is told
         first.cancel()
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("tool", ["create"]), ("tool:latest", []), ("too", []), ("nothing", [])])
+async def test_events_of_containers_are_events_of_their_image(world: World, wanted: str, told: list[str]) -> None:
+    await make(world, "sleep", name="made")
+    await create_network(world.host, NetworkRequest(name="tool"))
+    with events(world.host, EventsRequest(until=FAR, filters=Filters({"image": (wanted,)}))) as found:
+        seen: list[str] = []
+        reading = asyncio.ensure_future(_gather(found, seen))
+        await quiet()
+        assert seen == told
+        reading.cancel()
+
+
+async def _gather(found: AsyncIterator[Event], seen: list[str]) -> None:
+    async for event in found:
+        seen.append(event.action)
 
 
 async def test_who_leaves_before_the_first_event_is_forgotten(world: World) -> None:

@@ -10,9 +10,10 @@ from typing import Final
 
 from zonehost.domain.event import Event
 from zonehost.domain.filters import Filters
+from zonehost.domain.reference import parse_reference
 from zonehost.engine.host import Host
 from zonehost.engine.state.events import Listener
-from zonehost.errors import NotFound
+from zonehost.errors import InvalidParameter, NotFound
 
 _KNOWN: Final = frozenset(
     {
@@ -82,13 +83,13 @@ def _passes(host: Host, event: Event, filters: Filters) -> bool:
         and filters.matches("scope", ("local",))
         and _action_passes(event, filters)
         and filters.matches_labels(event.attributes)
+        and _image_passes(host, event, filters)
     ):
         return False
     return all(
-        event.type == kind and _names(host, event, filters.get(kind))
+        event.type == kind and _names(event, filters.get(kind))
         for kind in (
             "container",
-            "image",
             "volume",
             "network",
             "daemon",
@@ -102,21 +103,34 @@ def _passes(host: Host, event: Event, filters: Filters) -> bool:
     )
 
 
+def _image_passes(host: Host, event: Event, filters: Filters) -> bool:
+    """An image is meant by its id or a name; an event of a container is one of its image too."""
+    wanted = filters.get("image")
+    if not wanted:
+        return True
+    if event.type == "image":
+        return _names(event, wanted) or any(_same_image(host, event.actor, ref) for ref in wanted)
+    name = event.attributes.get("image", "")
+    return event.type == "container" and (name in wanted or _without_tag(name) in wanted)
+
+
+def _without_tag(name: str) -> str:
+    try:
+        return parse_reference(name).familiar_repository
+    except InvalidParameter:
+        return name
+
+
 def _action_passes(event: Event, filters: Filters) -> bool:
     """`health_status` means `health_status: healthy` too, `exec_create` that of every command."""
     wanted = filters.get("event")
     return not wanted or any(event.action == action or event.action.startswith(f"{action}:") for action in wanted)
 
 
-def _names(host: Host, event: Event, wanted: tuple[str, ...]) -> bool:
+def _names(event: Event, wanted: tuple[str, ...]) -> bool:
     """Whether the event is of a thing that is called so: by id, its beginning, or name."""
     name = event.attributes.get("name", "")
-    for ref in wanted:
-        if ref in (event.actor, name) or (event.type != "volume" and event.actor.startswith(ref)):
-            return True
-        if event.type == "image" and _same_image(host, event.actor, ref):
-            return True
-    return False
+    return any(ref in (event.actor, name) or (event.type != "volume" and event.actor.startswith(ref)) for ref in wanted)
 
 
 def _same_image(host: Host, image_id: str, ref: str) -> bool:
