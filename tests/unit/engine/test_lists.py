@@ -18,6 +18,7 @@ from zonehost.engine.container.listing import ListRequest, list_containers
 from zonehost.engine.container.prune import prune
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.update import update
+from zonehost.engine.image.listing import ImageListRequest, list_images
 from zonehost.engine.image.remove import remove as remove_image
 from zonehost.engine.image.tag import tag
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
@@ -140,6 +141,27 @@ async def test_an_image_whose_name_moved_on_is_shown_by_id(three: World) -> None
     await tag(three.host, "other", "tool", "latest")
     listed = await list_containers(three.host, ListRequest())
     assert listed[0].image_name == listed[0].container.image
+
+
+async def test_images_of_one_second_have_an_order(world: World) -> None:
+    base = world.host.images.find("tool")
+    for number in (2, 1, 3):
+        created = f"2024-01-01T00:00:00.{number}Z"
+        document = write_image_config(msgspec.structs.replace(world.host.images.config_of(base), created=created))
+        image = msgspec.structs.replace(base, id=f"sha256:{number:064}", config=document)
+        world.host.images.add(image)
+        await tag(world.host, image.id, f"image{number}", "latest")
+    reference = ("image*",)
+    for filters, wanted in (
+        ({}, "321"),
+        ({"since": ("image1",)}, "32"),
+        ({"before": ("image3",)}, "21"),
+        ({"since": ("image1", "image2")}, "3"),
+    ):
+        request = ImageListRequest(filters=Filters({"reference": reference, **filters}))
+        listed = await list_images(world.host, request)
+        assert [summary.tags for summary in listed] == [(f"image{number}:latest",) for number in wanted]
+        assert all(summary.created == 1_704_067_200 for summary in listed)
 
 
 async def test_prune_takes_what_does_not_run(three: World) -> None:

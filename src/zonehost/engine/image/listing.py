@@ -22,6 +22,7 @@ _KNOWN: Final = frozenset({"dangling", "label", "label!", "before", "since", "un
 _STARS: Final = re.compile(r"(?<!\\)\*{2,}")
 """To path.Match of Go, which Docker uses here, two are as one."""
 _SECOND: Final = 1_000_000_000
+_NEVER, _EVER = -(1 << 63), 1 << 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +62,9 @@ async def list_images(host: Host, request: ImageListRequest) -> tuple[ImageSumma
         summary
         for image in host.images
         if (summary := _summary(host, image, request, patterns, users, holders)) is not None
-        and bounds.holds(summary.created)
+        and bounds.holds(_created(host, image))
     ]
-    return tuple(sorted(chosen, key=lambda summary: summary.created, reverse=True))
+    return tuple(sorted(chosen, key=lambda summary: _created(host, summary.image), reverse=True))
 
 
 def parse_until(text: str, now: int) -> int:
@@ -85,7 +86,7 @@ def parse_until(text: str, now: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """Open bounds of the creation time, in seconds."""
+    """Open bounds of the creation time, in nanoseconds."""
 
     after: int
     before: int
@@ -98,8 +99,8 @@ class _Bounds:
         for ref in filters.get("before"):
             before.append(_created(host, host.images.find(ref)))
         for text in filters.get("until"):
-            before.append(parse_until(text, host.clock.now()) // _SECOND)
-        return cls(max(after, default=-1), min(before, default=1 << 62))
+            before.append(parse_until(text, host.clock.now()))
+        return cls(max(after, default=_NEVER), min(before, default=_EVER))
 
     def holds(self, created: int) -> bool:
         return self.after < created < self.before
@@ -133,7 +134,7 @@ def _summary(
         image=image,
         tags=tags,
         digests=digests,
-        created=_created(host, image),
+        created=_created(host, image) // _SECOND,
         labels=config.run.labels or {},
         containers=users[image.id] if request.shared_size else -1,
         shared_size=shared if request.shared_size else -1,
@@ -141,7 +142,7 @@ def _summary(
 
 
 def _created(host: Host, image: Image) -> int:
-    return parse_rfc3339(host.images.config_of(image).created) // _SECOND
+    return parse_rfc3339(host.images.config_of(image).created)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
