@@ -47,7 +47,7 @@ def check_modes(config: Config, host: HostConfig) -> None:
             raise InvalidParameter(f"invalid {name}: {mode}")
     if host.uts_mode == "host" and (config.hostname or config.domainname):
         raise InvalidParameter("conflicting options: hostname and the UTS mode")
-    if host.network_mode.startswith(_CONTAINER):
+    if host.network_mode.partition(":")[0] == "container":
         _check_shared_network(config, host)
     if host.network_mode == "host" and host.links:
         raise InvalidParameter(

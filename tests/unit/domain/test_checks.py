@@ -172,6 +172,7 @@ def test_a_config(config: Config, words: str) -> None:
         (Config(), {"network_mode": "container:y", "dns": ("1.1.1.1",)}, "dns and the network mode"),
         (Config(), {"network_mode": "container:y", "publish_all_ports": True}, "port publishing and the container"),
         (Config(), {"network_mode": "container:"}, "invalid container format"),
+        (Config(), {"network_mode": "container"}, "invalid container format"),
         (Config(), {"network_mode": "host", "links": ("a:b",)}, "host type networking can't be used with links"),
     ],
 )

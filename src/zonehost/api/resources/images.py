@@ -69,6 +69,8 @@ async def tag_image(call: Call) -> web.StreamResponse:
 
 
 async def remove_image(call: Call) -> web.StreamResponse:
+    if not call.name.strip():
+        raise InvalidParameter("image name cannot be blank")
     _check_platform(call, "platforms", call.name)
     steps = await remove(call.host, call.name, force=call.flag("force"), prune=not call.flag("noprune"))
     return answers.document([shape.removed(step) for step in steps])
