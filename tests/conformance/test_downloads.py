@@ -10,6 +10,7 @@ from aiohttp import web
 
 from zonehost.drivers.downloads import HttpDownloads
 from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable, ZonehostError
+from zonehost.web import WebClient
 
 _BODY = bytes(range(256)) * 4096
 
@@ -48,13 +49,13 @@ async def _served() -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("path", ["file", "moved"])
 async def test_a_file_comes_whole(path: str) -> None:
-    async with _served() as server, HttpDownloads("test").get(f"{server}/{path}") as download:
+    async with _served() as server, HttpDownloads(WebClient("test")).get(f"{server}/{path}") as download:
         assert download.size == len(_BODY)
         assert b"".join([chunk async for chunk in download.chunks]) == _BODY
 
 
 async def test_what_is_cut_off_is_no_whole_file() -> None:
-    async with _served() as server, HttpDownloads("test").get(f"{server}/cut") as download:
+    async with _served() as server, HttpDownloads(WebClient("test")).get(f"{server}/cut") as download:
         with pytest.raises(Unavailable, match="error downloading"):
             async for _ in download.chunks:
                 pass
@@ -67,7 +68,7 @@ async def test_what_is_cut_off_is_no_whole_file() -> None:
 async def test_a_refusal_is_told_in_the_servers_words(status: int, error: type[ZonehostError]) -> None:
     async with _served() as server:
         with pytest.raises(error, match=f"failed to GET {server}/{status} with status {status} .*: said so$"):
-            async with HttpDownloads("test").get(f"{server}/{status}"):
+            async with HttpDownloads(WebClient("test")).get(f"{server}/{status}"):
                 pass
 
 
@@ -75,12 +76,12 @@ async def test_a_server_that_is_not_there() -> None:
     async with _served() as server:
         pass
     with pytest.raises(Unavailable, match=f'Get "{server}/file": '):
-        async with HttpDownloads("test").get(f"{server}/file"):
+        async with HttpDownloads(WebClient("test")).get(f"{server}/file"):
             pass
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/file", "http://", "http://[::1", "file:///etc/passwd"])
 async def test_what_is_no_address(url: str) -> None:
     with pytest.raises(InvalidParameter):
-        async with HttpDownloads("test").get(url):
+        async with HttpDownloads(WebClient("test")).get(url):
             pass

@@ -52,6 +52,8 @@ class Daemon:
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
     command: Path = COMMAND
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of the daemon's own environment, besides this process's; `environment` is the clients'."""
 
     @classmethod
     def make(cls, *options: str, top: Path = Path("/run")) -> Daemon:
@@ -104,7 +106,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "NOTIFY_SOCKET": str(notify)},
+                env={**os.environ, **self.variables, "NOTIFY_SOCKET": str(notify)},
                 start_new_session=True,
             )
             if spawned is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.conformance.registry.proxy import WebProxy
 from tests.conformance.registry.servers import (
     PASSWORD,
     USER,
@@ -37,6 +38,9 @@ def make_image(daemon: Daemon, name: str, *files: tuple[str, str]) -> None:
     """An image of busybox's layer and one layer a file."""
     steps = "".join(f"RUN echo {text} > /{path}\n" for path, text in files)
     daemon.docker("build", "-q", "-t", name, "-", stdin=f"FROM busybox\n{steps}")
+
+
+EMPTY_TAR = "\0" * 10240
 
 
 async def docker(daemon: Daemon, *words: str, stdin: str = "") -> str:
@@ -92,6 +96,26 @@ async def test_a_cut_pull_goes_on(daemon: Daemon, tmp_path: Path, registry: str)
     async with cutting_proxy(registry, [], [1 << 20, 1 << 20, 1 << 20]) as address:
         await docker(daemon, "pull", f"{address}/{name}")
         assert "3000000" in await docker(daemon, "run", "--rm", f"{address}/{name}", "wc", "-c", "/noise")
+
+
+async def test_a_proxy_leads_to_the_registry(registry: str) -> None:
+    name, proxy = "registry.test:5000", WebProxy({"registry.test:5000": registry}, login="ada:secret")
+    async with proxy.serving() as address:
+        daemon = Daemon.make("--insecure-registry", name)
+        way = f"http://ada:secret@{address}"
+        daemon.variables = {"HTTP_PROXY": way, "HTTPS_PROXY": way, "NO_PROXY": "*.local,10.0.0.0/8"}
+        try:
+            await asyncio.to_thread(daemon.start)
+            told = json.loads(await docker(daemon, "info", "--format", "{{json .}}"))
+            hidden = f"http://xxxxx:xxxxx@{address}"
+            assert (told["HttpProxy"], told["HttpsProxy"], told["NoProxy"]) == (hidden, hidden, "*.local,10.0.0.0/8")
+            await docker(daemon, "import", "-", f"{name}/team/app", stdin=EMPTY_TAR)
+            assert "latest: digest: sha256:" in await docker(daemon, "push", f"{name}/team/app")
+            await docker(daemon, "rmi", f"{name}/team/app")
+            assert "Downloaded newer image" in await docker(daemon, "pull", f"{name}/team/app")
+        finally:
+            await asyncio.to_thread(daemon.close)
+    assert ("POST", name) in proxy.asked
 
 
 async def test_login(daemon: Daemon, tmp_path: Path) -> None:

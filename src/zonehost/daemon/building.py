@@ -6,7 +6,6 @@ import asyncio
 import os
 from pathlib import Path
 
-from zonehost import __version__
 from zonehost.builder.service import ImageBuilder
 from zonehost.builder.work import Work
 from zonehost.drivers.buildcache.folder import CacheFolder
@@ -17,14 +16,15 @@ from zonehost.engine.build.workshop import EngineWorkshop
 from zonehost.engine.host import Host
 from zonehost.engine.image.platform import host_platform
 from zonehost.linux.forkserver import ForkServer
+from zonehost.web import WebClient
 
 
-def add_builder(host: Host, forks: ForkServer, root: Path, memory: Path, fresh: int | None) -> None:
+def add_builder(host: Host, forks: ForkServer, root: Path, memory: Path, fresh: int | None, web: WebClient) -> None:
     """Let a host build images, with files below `root`, and what is secret below `memory`, a tmpfs.
 
     `fresh` bounds the age of cached steps, in nanoseconds.
     """
-    files = BuildFolder(os.fspath(root / "builds"), os.fspath(memory / "builds"), forks, f"zonehost/{__version__}")
+    files = BuildFolder(os.fspath(root / "builds"), os.fspath(memory / "builds"), forks, web)
     host.build_cache = CacheFolder(os.fspath(root / "build-cache"))
     work = Work(
         workshop=EngineWorkshop(host, files, KernelConnections()),

@@ -15,6 +15,7 @@ from zonehost.daemon.storage import choose_storage
 from zonehost.domain.host_config import LogConfig
 from zonehost.domain.ipam import DEFAULT_BASES
 from zonehost.domain.platform import machine_platform
+from zonehost.domain.proxies import Proxies
 from zonehost.drivers.clock import SystemClock
 from zonehost.drivers.downloads import HttpDownloads
 from zonehost.drivers.files.driver import TreeFiles
@@ -35,6 +36,7 @@ from zonehost.engine.settings import Settings
 from zonehost.linux.cgroup import discover
 from zonehost.linux.forkserver import ForkServer
 from zonehost.store.sqlite import SqliteRecords
+from zonehost.web import WebClient
 
 
 async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
@@ -56,12 +58,13 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     records = SqliteRecords(data_root / "state.db")
     undo.push_async_callback(records.close)
     layers = LayerPool(os.fspath(chosen.root / "layers"), forks)
-    agent = f"zonehost/{__version__}"
+    proxies = Proxies.from_environment(os.environ)
+    web = WebClient(f"zonehost/{__version__}", proxies)
     registries = RegistryClient(
         RegistryPolicy(configuration.insecure_registry, configuration.registry_mirror),
         machine_platform(machine.facts.architecture),
         os.fspath(data_root / "known-blobs"),
-        agent,
+        web,
     )
     undo.push_async_callback(registries.close)
     supervisor = None
@@ -76,7 +79,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
     logs = LogFiles()
     undo.push_async_callback(logs.close)
     host = Host(
-        settings=_settings(configuration, lasting_id(data_root)),
+        settings=_settings(configuration, lasting_id(data_root), proxies),
         clock=SystemClock(),
         machine=machine,
         records=records,
@@ -90,12 +93,12 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         networking=networking,
         logs=logs,
         registries=registries,
-        downloads=HttpDownloads(agent),
+        downloads=HttpDownloads(web),
         zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root, supervisor),
         network_audit=KernelNetworkAudit(configuration.name, links),
     )
     undo.push_async_callback(host.close)
-    add_builder(host, forks, chosen.root, Path(configuration.run_root), configuration.fresh)
+    add_builder(host, forks, chosen.root, Path(configuration.run_root), configuration.fresh, web)
     return host
 
 
@@ -109,7 +112,7 @@ def _links(configuration: Configuration) -> LinkSettings:
     )
 
 
-def _settings(configuration: Configuration, host_id: str) -> Settings:
+def _settings(configuration: Configuration, host_id: str, proxies: Proxies) -> Settings:
     return Settings(
         name=configuration.name,
         id=host_id,
@@ -123,5 +126,6 @@ def _settings(configuration: Configuration, host_id: str) -> Settings:
         stop_timeout=configuration.stop_timeout,
         insecure_registries=configuration.insecure_registry,
         registry_mirrors=configuration.registry_mirror,
+        proxies=proxies,
         debug=configuration.debug,
     )

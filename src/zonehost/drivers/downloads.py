@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from yarl import URL
 
 from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable, ZonehostError
 from zonehost.ports.downloads import Download
+from zonehost.web import WebClient, address
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 _CHUNK: Final = 256 << 10
 _LARGEST_ERROR: Final = 4 << 10
 _ERRORS: Final[dict[int, type[ZonehostError]]] = {
@@ -24,40 +23,23 @@ _ERRORS: Final[dict[int, type[ZonehostError]]] = {
 
 
 class HttpDownloads:
-    """One client, without cookies, that goes by the proxies of the daemon's environment."""
+    """By the daemon's web client."""
 
-    def __init__(self, agent: str) -> None:
-        self._headers = {"User-Agent": agent, "Accept-Encoding": "identity"}
+    def __init__(self, web: WebClient) -> None:
+        self._web = web
 
     @asynccontextmanager
     async def get(self, url: str) -> AsyncIterator[Download]:
         """As `Downloads.get`."""
-        address = _address(url)
-        session = aiohttp.ClientSession(
-            timeout=_TIMEOUT,
-            headers=self._headers,
-            auto_decompress=False,
-            trust_env=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        async with session:
+        asked = address(url)
+        async with self._web.session() as session:
             try:
-                response = await session.get(address)
+                response = await session.get(asked, headers={"Accept-Encoding": "identity"})
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise Unavailable(f'Get "{url}": {error}') from error
             if response.status >= 400:
                 raise await _refusal(url, response)
             yield Download(response.content_length or 0, _chunks(url, response))
-
-
-def _address(url: str) -> URL:
-    try:
-        address = URL(url)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid URL {url}: {error}") from error
-    if address.scheme not in ("http", "https") or not address.host:
-        raise InvalidParameter(f'Get "{url}": unsupported protocol scheme "{address.scheme}"')
-    return address
 
 
 async def _refusal(url: str, response: aiohttp.ClientResponse) -> ZonehostError:

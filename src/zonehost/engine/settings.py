@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from zonehost.domain.host_config import LogConfig, Ulimit
+from zonehost.domain.proxies import Proxies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Settings:
     stop_timeout: int = 10
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
+    proxies: Proxies = field(default_factory=Proxies)
     host_gateway: str = ""
     """Address that `host-gateway` stands for; empty: the gateway of the default bridge."""
     debug: bool = False

@@ -15,6 +15,7 @@ from zonehost.drivers.layers.pool import LayerPool
 from zonehost.errors import InvalidParameter
 from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.build_files import Placement, Selection
+from zonehost.web import WebClient
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
@@ -25,7 +26,7 @@ class Bench:
     """A build with its files, and a pool of layers."""
 
     def __init__(self, root: Path, forks: ForkServer) -> None:
-        self.files = BuildFolder(str(root / "builds"), str(root / "memory"), forks, "test")
+        self.files = BuildFolder(str(root / "builds"), str(root / "memory"), forks, WebClient("test"))
         self.pool = LayerPool(str(root / "layers"), forks)
 
     async def layer(self, *members: tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]) -> str:

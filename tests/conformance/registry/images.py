@@ -14,6 +14,7 @@ from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.registry.manifests import digest_of
 from zonehost.ports.registry import Descriptor, Login, Registry, Repository, SentLayer
+from zonehost.web import WebClient
 
 HOST = Platform("linux", "amd64")
 
@@ -53,7 +54,7 @@ class SampleImage:
 def new_client(state: Path, **policy: tuple[str, ...]) -> RegistryClient:
     """A client that keeps what it knows under `state`."""
     policy.setdefault("certificates", (str(state / "certs.d"),))
-    return RegistryClient(RegistryPolicy(**policy), HOST, str(state / "known"), "zonehost-test")
+    return RegistryClient(RegistryPolicy(**policy), HOST, str(state / "known"), WebClient("zonehost-test"))
 
 
 async def push(

@@ -27,6 +27,7 @@ from zonehost.drivers.registry.manifests import (
 from zonehost.drivers.registry.transport import Access, Transport
 from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unavailable, Unsupported
 from zonehost.ports.registry import Descriptor, Login, Repository
+from zonehost.web import WebClient
 
 BLOB = noise(7, 1_000_000)
 LAYER = Descriptor(DOCKER_GZIP_LAYER, digest_of(BLOB), len(BLOB))
@@ -45,14 +46,14 @@ async def address(registry: ScriptedRegistry) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
-    found = Transport(RegistryPolicy(certificates=()), "zonehost-test")
+    found = Transport(RegistryPolicy(certificates=()), WebClient("zonehost-test"))
     yield found
     await found.close()
 
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[RegistryClient]:
-    found = RegistryClient(RegistryPolicy(certificates=()), HOST, str(tmp_path / "known"), "zonehost-test")
+    found = RegistryClient(RegistryPolicy(certificates=()), HOST, str(tmp_path / "known"), WebClient("zonehost-test"))
     yield found
     await found.close()
 
@@ -225,7 +226,7 @@ async def test_a_manifest_must_be_what_its_digest_says(
 async def test_a_mirror_is_asked_first_and_may_fail(registry: ScriptedRegistry, address: str, tmp_path: Path) -> None:
     publish_index(registry, HOST)
     policy = RegistryPolicy(mirrors=("http://127.0.0.1:1", f"http://{address}"), certificates=())
-    client = RegistryClient(policy, HOST, str(tmp_path / "known"), "zonehost-test")
+    client = RegistryClient(policy, HOST, str(tmp_path / "known"), WebClient("zonehost-test"))
     assert (await client.fetch(Repository("docker.io", "library/app"), "latest")).platform == HOST
     await client.close()
 

@@ -11,6 +11,7 @@ from zonehost.api.shape.times import rfc3339
 from zonehost.api.version import MAXIMUM, MINIMUM, Version
 from zonehost.domain.host_config_check import RUNTIME
 from zonehost.domain.log_config import DRIVERS
+from zonehost.domain.proxies import masked
 from zonehost.engine.system.df import DiskUsage, VolumeUsage
 from zonehost.engine.system.info import HostInfo
 from zonehost.engine.system.version import HostVersion
@@ -92,9 +93,9 @@ def info(found: HostInfo) -> dict[str, Any]:
         "IndexServerAddress": _INDEX,
         "RegistryConfig": _registries(settings.insecure_registries, settings.registry_mirrors),
         "GenericResources": None,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
+        "HttpProxy": masked(settings.proxies.http),
+        "HttpsProxy": masked(settings.proxies.https),
+        "NoProxy": settings.proxies.direct,
         "Labels": list(settings.labels),
         "ExperimentalBuild": False,
         "Runtimes": {RUNTIME: {"path": RUNTIME}},

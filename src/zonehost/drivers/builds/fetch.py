@@ -13,11 +13,10 @@ from typing import Final
 from urllib.parse import unquote
 
 import aiohttp
-from yarl import URL
 
-from zonehost.errors import InvalidParameter, Unavailable
+from zonehost.errors import Unavailable
+from zonehost.web import WebClient, address
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 _CHUNK: Final = 256 << 10
 _FILE_NAME: Final = re.compile(r"filename=\"?([^\";]+)", re.IGNORECASE)
 
@@ -31,25 +30,17 @@ class Download:
     size: int
 
 
-async def download(url: str, path: str, agent: str) -> Download:
+async def download(url: str, path: str, web: WebClient) -> Download:
     """Get a file. Its time is what the server says of its last change, or the epoch.
 
     Raises:
         InvalidParameter: the address cannot be. Unavailable: the server does not give it.
     """
-    try:
-        address = URL(url)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid URL {url}: {error}") from error
-    if address.scheme not in ("http", "https") or not address.host:
-        raise InvalidParameter(f"invalid URL {url}")
+    asked = address(url)
     digest = hashlib.sha256()
     size = 0
     try:
-        async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT, headers={"User-Agent": agent}, auto_decompress=False) as session,
-            session.get(address) as response,
-        ):
+        async with web.session() as session, session.get(asked) as response:
             if response.status != 200:
                 raise Unavailable(f"error downloading {url}: {response.status} {response.reason}")
             with Path(path).open("wb") as file:

@@ -23,6 +23,7 @@ from zonehost.linux.forkserver import ForkServer
 from zonehost.linux.openat import path_below
 from zonehost.ports.build_files import Fetched, Placement, Selection
 from zonehost.tar.reader import Bounds
+from zonehost.web import WebClient
 
 _JOBS: Final = "zonehost.drivers.builds.jobs"
 _CACHES: Final = "caches"
@@ -33,11 +34,11 @@ _CONTEXT: Final = "context"
 class BuildFolder:
     """Implements `ports.build_files`. `root` is a directory of its own; so is `memory`, on a tmpfs, its path short."""
 
-    def __init__(self, root: str, memory: str, forks: ForkServer, agent: str, bounds: Bounds | None = None) -> None:
+    def __init__(self, root: str, memory: str, forks: ForkServer, web: WebClient, bounds: Bounds | None = None) -> None:
         self._root = root
         self._memory = memory
         self._forks = forks
-        self._agent = agent
+        self._web = web
         self._bounds = bounds or Bounds()
         self._unpacking = asyncio.Lock()
 
@@ -105,7 +106,7 @@ class BuildFolder:
     async def fetch(self, build: str, url: str) -> Fetched:
         """See `BuildFiles.fetch`."""
         path = self._new_file(build)
-        found = await download(url, path, self._agent)
+        found = await download(url, path, self._web)
         return Fetched(path, found.name, found.digest, found.size)
 
     def as_context(self, file: str, dockerfile: str) -> AsyncIterator[bytes]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from zonehost.domain.platform import Platform
     from zonehost.drivers.registry.endpoints import RegistryPolicy
+    from zonehost.web import WebClient
 
 T = TypeVar("T")
 _TAGS_PER_PAGE = 1000
@@ -52,8 +53,8 @@ class _Results(msgspec.Struct, frozen=True):
 class RegistryClient:
     """Speaks to every registry. `state` is the file that remembers which blobs are where."""
 
-    def __init__(self, policy: RegistryPolicy, host: Platform, state: str, agent: str) -> None:
-        self._transport = Transport(policy, agent)
+    def __init__(self, policy: RegistryPolicy, host: Platform, state: str, web: WebClient) -> None:
+        self._transport = Transport(policy, web)
         self._host = host
         self._known = KnownBlobs(state)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from zonehost.drivers.registry.endpoints import Endpoint, RegistryPolicy
     from zonehost.ports.registry import Login, Repository
+    from zonehost.web import WebClient
 
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 _LARGEST_ERROR = 64 << 10
 
 
@@ -57,9 +57,9 @@ class _Errors(msgspec.Struct, frozen=True):
 class Transport:
     """One HTTP client for all registries."""
 
-    def __init__(self, policy: RegistryPolicy, agent: str) -> None:
+    def __init__(self, policy: RegistryPolicy, web: WebClient) -> None:
         self._policy = policy
-        self._agent = agent
+        self._web = web
         self._session: aiohttp.ClientSession | None = None
         self._tokens: Tokens | None = None
         self._tls: dict[Endpoint, ssl.SSLContext | None] = {}
@@ -105,7 +105,7 @@ class Transport:
             except aiohttp.ClientConnectorCertificateError as error:
                 # Whoever shows another certificate than the installed authority's is not asked again in the clear.
                 raise Unavailable(f'{method.capitalize()} "{endpoint.url}/v2/": {error}') from error
-            except aiohttp.ClientConnectionError as error:
+            except (aiohttp.ClientConnectionError, aiohttp.ClientHttpProxyError) as error:
                 failure = Unavailable(f'{method.capitalize()} "{endpoint.url}/v2/": {_why_not_connected(error)}')
                 self._working.pop((host, pull), None)
             except ZonehostError as error:
@@ -146,7 +146,7 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         session, tokens = self._open()
         tls = self._context(endpoint)
-        headers = {"User-Agent": self._agent, **options.get("headers", {})}
+        headers = dict(options.get("headers", {}))
         url = path if "://" in path else f"{endpoint.url}{path if path.startswith('/') else f'/v2/{path}'}"
         challenges = self._challenges.get(endpoint)
         # An address that the registry gave may lie elsewhere; credentials never go there.
@@ -172,9 +172,7 @@ class Transport:
 
     def _open(self) -> tuple[aiohttp.ClientSession, Tokens]:
         if self._session is None or self._tokens is None:
-            self._session = aiohttp.ClientSession(
-                auto_decompress=False, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=256 << 10
-            )
+            self._session = self._web.session(buffer=256 << 10)
             self._tokens = Tokens(self._session)
         return self._session, self._tokens
 
@@ -201,14 +199,17 @@ async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _why_not_connected(error: aiohttp.ClientConnectionError) -> str:
-    """In the words of Go's net package, which users of Docker know."""
+def _why_not_connected(error: aiohttp.ClientError) -> str:
+    """In the words of Go's net packages, which users of Docker know."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return error.message
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         unknown = error.os_error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
         why = "no such host" if unknown else (error.os_error.strerror or str(error.os_error)).lower()
         return f"dial tcp: lookup {error.host}: {why}"
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
-        return f"dial tcp {error.host}:{error.port}: connect: {os.strerror(error.os_error.errno).lower()}"
+        who = "proxyconnect tcp: " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+        return f"{who}dial tcp {error.host}:{error.port}: connect: {os.strerror(error.os_error.errno).lower()}"
     return str(error)
 
 
@@ -227,6 +228,6 @@ async def _error(response: aiohttp.ClientResponse) -> ZonehostError:
         return Forbidden(reason)
     if response.status == 404:
         return NotFound(reason)
-    if response.status == 429 or response.status >= 500:
+    if response.status in (407, 429) or response.status >= 500:
         return Unavailable(reason)
     return InvalidParameter(reason)
