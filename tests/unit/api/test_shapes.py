@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.fakes.runtime import SAMPLE
 from zonehost.api.shape.container_list import ContainerList, entry
+from zonehost.api.shape.endpoints import port_list, port_map
 from zonehost.api.shape.stats import frame
 from zonehost.api.shape.times import ZERO, rfc3339, rfc3339_fixed
 from zonehost.api.version import MAXIMUM, Version
 from zonehost.domain.config import Config
 from zonehost.domain.container import Container, State, Status
 from zonehost.domain.host_config import HostConfig
-from zonehost.domain.network import Endpoint
+from zonehost.domain.network import Endpoint, PublishedPort
 from zonehost.engine.container.listing import Listed
 from zonehost.engine.container.stats import Frame
 
@@ -50,6 +52,24 @@ def test_moments_are_printed_as_go_prints_them(moment: int, text: str) -> None:
 
 def test_log_lines_have_all_nine_digits() -> None:
     assert rfc3339_fixed(1_700_000_000 * SECOND) == "2023-11-14T22:13:20.000000000Z"
+
+
+def test_exposed_ports_are_shown_one_by_one() -> None:
+    """Clients such as Compose leave the protocol out, and may ask for a range."""
+    asked: dict[str, dict[str, Any]] = {"80": {}, "80/tcp": {}, "8000-8001/udp": {}}
+    published = PublishedPort(port=80, protocol="tcp", host_ip="0.0.0.0", host_port=8080)
+    container = msgspec.structs.replace(
+        CONTAINER,
+        config=Config(exposed_ports=asked),
+        state=State(status=Status.RUNNING, pid=7, ports=(published,)),
+    )
+    bound = [{"HostIp": "0.0.0.0", "HostPort": "8080"}]
+    assert port_map(container) == {"80/tcp": bound, "8000/udp": None, "8001/udp": None}
+    assert port_list(container) == [
+        {"IP": "0.0.0.0", "PrivatePort": 80, "Type": "tcp", "PublicPort": 8080},
+        {"PrivatePort": 8000, "Type": "udp"},
+        {"PrivatePort": 8001, "Type": "udp"},
+    ]
 
 
 def test_a_kept_entry_is_the_entry() -> None:

@@ -128,6 +128,13 @@ async def test_an_image_of_another_platform_is_not_taken(world: World) -> None:
         await create(world.host, request)
 
 
+async def test_an_image_with_a_port_that_cannot_be_is_not_taken(world: World) -> None:
+    await world.add_image("odd", Config(cmd=("sleep",), exposed_ports={"http/tcp": {}}))
+    with pytest.raises(InvalidParameter, match='invalid port specification: "http/tcp"'):
+        await make(world, config={"image": "odd"})
+    assert not list(world.host.containers.records())
+
+
 async def test_volumes_of_the_image_are_made_where_nothing_else_is(world: World) -> None:
     await world.add_image("store", Config(cmd=("sleep",), volumes={"data": {}, "/log": {}}))
     record = await make(world, "sleep", config={"image": "store"}, binds=("/srv:/log",))

@@ -10,6 +10,7 @@ from zonehost.api.version import Version
 from zonehost.domain.container import Container
 from zonehost.domain.endpoint_settings import EndpointSettings, IpamSettings
 from zonehost.domain.network import Endpoint
+from zonehost.domain.port_spec import exposed_ports
 
 _PREDEFINED = frozenset({"bridge", "host", "none"})
 
@@ -49,7 +50,8 @@ def port_map(container: Container) -> dict[str, list[dict[str, str]] | None]:
     """`Ports` of inspect: where each port answers on the host, null for one that is only exposed."""
     if not container.state.running or container.host_config.network_mode == "host":
         return {}
-    ports: dict[str, list[dict[str, str]] | None] = dict.fromkeys(container.config.exposed_ports or ())
+    exposed = exposed_ports(container.config.exposed_ports)
+    ports: dict[str, list[dict[str, str]] | None] = {str(port): None for port in exposed}
     for published in container.state.ports:
         key = f"{published.port}/{published.protocol}"
         bound = ports[key] = ports.get(key) or []

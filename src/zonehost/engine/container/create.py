@@ -17,6 +17,7 @@ from zonehost.domain.host_config_check import storage_quota
 from zonehost.domain.identity import checked_name, new_id, short
 from zonehost.domain.modes import network_name, other_container
 from zonehost.domain.phase import Phase
+from zonehost.domain.port_spec import exposed_ports
 from zonehost.domain.volume import Volume
 from zonehost.engine.container.completion import complete_host_config
 from zonehost.engine.container.discard import discard
@@ -96,6 +97,7 @@ def _enter(host: Host, request: CreateRequest) -> tuple[Zone, MountPlan]:
         config = merge_config(config, host.images.config_of(image).run)
     else:
         config = merge_config(config, Config())
+    exposed_ports(config.exposed_ports)
     path, args = command_line(config)
     check_links(host, request.host_config)
     host_config = complete_host_config(host, request.host_config)
