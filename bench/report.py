@@ -29,16 +29,16 @@ class Figures:
         return None if ours is None or not docker else ours / docker
 
     def is_reached(self) -> bool | None:
-        """Whether zonehost keeps what the row sets; None where it cannot be said."""
+        """Whether zonehost keeps what the row sets, as far as it is shown; None where it cannot be said."""
         ours, ratio = self.median("zonehost"), self.ratio()
         if ours is not None and self.row.at_most is not None:
             return ours <= self.row.at_most
         if ours is not None and self.row.floor is not None:
             return ours >= self.row.floor
         if ratio is not None and self.row.at_least is not None:
-            return ratio >= self.row.at_least
+            return round(ratio, 2) >= self.row.at_least
         if ratio is not None and self.row.reach is not None:
-            return ratio <= self.row.reach
+            return round(ratio, 2) <= round(self.row.reach, 2)
         return None
 
 
