@@ -74,8 +74,16 @@ def test_the_quota_holds_for_all_of_them_and_cannot_be_changed_inside(daemon: Da
 def test_no_more_children_stay_than_may_be(daemon: Daemon) -> None:
     run(daemon, "-o", "children=3")
     sh(daemon, "for n in 1 2 3; do btrfs -q subvolume create $n; done")
-    sh(daemon, "btrfs -q subvolume snapshot 1 4; until [ ! -e 4 ]; do :; done")
+    for words in ("create 4", "create 2/4", "snapshot 1 4", "snapshot -r 1 3/4"):
+        with pytest.raises(Failed, match="Disk quota exceeded"):
+            sh(daemon, f"btrfs -q subvolume {words}")
+    sh(daemon, "btrfs -q subvolume delete 2; btrfs -q subvolume create 2")
     assert sh(daemon, "ls").split() == ["1", "2", "3"]
+
+
+def test_what_comes_past_the_limit_of_children_is_destroyed(daemon: Daemon) -> None:
+    run(daemon, "-o", "children=3")
+    sh(daemon, "for n in 1 2 3; do btrfs -q subvolume create $n; done")
     inside = ("nsenter", "--target", daemon.docker("inspect", "-f", "{{.State.Pid}}", "za"), "--mount", "--user")
     daemon.kill()
     subprocess.run([*inside, "btrfs", "subvolume", "snapshot", "/data/1", "/data/2/5"], check=True, timeout=20)

@@ -149,7 +149,7 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     privileged: bool = False
     limits: Limits = Limits()
     has_quota: bool = False
-    """Whether its root, or a volume in it, has a limit that statfs(2) shall show."""
+    """Whether its root, or a volume in it, has a limit: of bytes, which statfs(2) shall show, or of subvolumes."""
     cgroup_parent: str = ""
     stdin: bool = False
     stdin_once: bool = False

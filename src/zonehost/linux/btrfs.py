@@ -13,40 +13,11 @@ import os
 import struct
 from typing import Final, NamedTuple
 
+from zonehost.linux import btrfs_ioctls as ioctls
 from zonehost.linux import libc
 
-_MAGIC: Final = 0x94
 _PATH_NAME: Final = 4088
 _SUBVOLUME_NAME: Final = 4040
-_WRITE, _READ = 1, 2
-
-
-def _ioctl_number(direction: int, number: int, size: int) -> int:
-    return direction << 30 | size << 16 | _MAGIC << 8 | number
-
-
-_RESIZE: Final = _ioctl_number(_WRITE, 3, 4096)
-_SYNC: Final = _ioctl_number(0, 8, 0)
-_SUBVOL_DESTROY: Final = _ioctl_number(_WRITE, 15, 4096)
-_TREE_SEARCH_V2: Final = _ioctl_number(_READ | _WRITE, 17, 112)
-_SNAP_CREATE_V2: Final = _ioctl_number(_WRITE, 23, 4096)
-_SUBVOL_CREATE_V2: Final = _ioctl_number(_WRITE, 24, 4096)
-_WAIT_SYNC: Final = _ioctl_number(_WRITE, 22, 8)
-_START_SYNC: Final = _ioctl_number(_READ, 24, 8)
-_SUBVOL_GETFLAGS: Final = _ioctl_number(_READ, 25, 8)
-_SUBVOL_SETFLAGS: Final = _ioctl_number(_WRITE, 26, 8)
-_FS_INFO: Final = _ioctl_number(_READ, 31, 1024)
-_SEND: Final = _ioctl_number(_WRITE, 38, 72)
-_QUOTA_CTL: Final = _ioctl_number(_READ | _WRITE, 40, 16)
-_QGROUP_ASSIGN: Final = _ioctl_number(_WRITE, 41, 24)
-_QGROUP_CREATE: Final = _ioctl_number(_WRITE, 42, 16)
-_QGROUP_LIMIT: Final = _ioctl_number(_READ, 43, 48)
-_GET_SUBVOL_INFO: Final = _ioctl_number(_READ, 60, 504)
-_SNAP_DESTROY_V2: Final = _ioctl_number(_WRITE, 63, 4096)
-_SCRUB: Final = _ioctl_number(_READ | _WRITE, 27, 1024)
-_FITRIM: Final = (_READ | _WRITE) << 30 | 24 << 16 | ord("X") << 8 | 121
-_GETFLAGS: Final = _READ << 30 | 8 << 16 | ord("f") << 8 | 1
-_SETFLAGS: Final = _WRITE << 30 | 8 << 16 | ord("f") << 8 | 2
 
 _NOCOW: Final = 0x00800000
 _SEND_NO_DATA: Final = 1
@@ -56,11 +27,14 @@ _QUOTA_ENABLE_SIMPLE: Final = 4
 _LIMIT_REFERENCED: Final = 1
 _DESTROY_BY_ID: Final = 1 << 4
 _ROOT_TREE: Final = 1
+_ROOT_BACKREF: Final = 144
 _ROOT_REF: Final = 156
 _QUOTA_TREE: Final = 8
 _QGROUP_INFO: Final = 242
 _QGROUP_LIMIT_ITEM: Final = 244
 _QGROUP_RELATION: Final = 246
+_ROOT_REFERENCE: Final = struct.Struct("<QQH")
+"""struct btrfs_root_ref, before the name."""
 _SEARCH_HEADER: Final = struct.Struct("<QQQII")
 _NO_LIMIT: Final = 2**64 - 1
 
@@ -114,29 +88,29 @@ def is_btrfs(path: str | os.PathLike[str]) -> bool:
 def filesystem_id(descriptor: int) -> bytes:
     """The UUID of the file system (struct btrfs_ioctl_fs_info_args)."""
     answer = bytearray(1024)
-    fcntl.ioctl(descriptor, _FS_INFO, answer)
+    fcntl.ioctl(descriptor, ioctls.FS_INFO, answer)
     return bytes(answer[16:32])
 
 
 def create_subvolume(parent: int, name: str, groups: tuple[int, ...] = ()) -> None:
     """Make an empty subvolume in the directory `parent`, a member of the quota groups from its first byte."""
-    _volume_v2(parent, _SUBVOL_CREATE_V2, name, groups=groups)
+    _volume_v2(parent, ioctls.SUBVOL_CREATE_V2, name, groups=groups)
 
 
 def snapshot(source: int, parent: int, name: str, *, readonly: bool = False, groups: tuple[int, ...] = ()) -> None:
     """Make `name` in the directory `parent` a snapshot of the subvolume open at `source`: O(1), atomic."""
-    _volume_v2(parent, _SNAP_CREATE_V2, name, fd=source, flags=_READONLY if readonly else 0, groups=groups)
+    _volume_v2(parent, ioctls.SNAP_CREATE_V2, name, fd=source, flags=_READONLY if readonly else 0, groups=groups)
 
 
 def destroy_subvolume(parent: int, name: str) -> None:
     """Remove the subvolume `name` of the directory `parent`, with all in it; the space comes back a little later."""
-    _call(parent, _SUBVOL_DESTROY, struct.pack(f"<q{_PATH_NAME}s", 0, os.fsencode(name)))
+    _call(parent, ioctls.SUBVOL_DESTROY, struct.pack(f"<q{_PATH_NAME}s", 0, os.fsencode(name)))
 
 
 def destroy_by_id(descriptor: int, subvolume: int) -> None:
     """Remove a subvolume that has no others in it, wherever it is."""
     argument = struct.pack(f"<qQQ32sQ{_SUBVOLUME_NAME - 8}s", 0, 0, _DESTROY_BY_ID, b"", subvolume, b"")
-    _call(descriptor, _SNAP_DESTROY_V2, argument)
+    _call(descriptor, ioctls.SNAP_DESTROY_V2, argument)
 
 
 def subvolumes_in(descriptor: int, subvolume: int) -> list[int]:
@@ -145,10 +119,21 @@ def subvolumes_in(descriptor: int, subvolume: int) -> list[int]:
     return [child for _, child, _ in found]
 
 
+def place_of(descriptor: int, subvolume: int) -> tuple[int, str]:
+    """The subvolume that has this one's directory entry, and its name there (ROOT_BACKREF items of the root tree).
+
+    Raises:
+        OSError: ENOENT, there is no such subvolume in another.
+    """
+    for _, parent, body in _search(descriptor, _ROOT_TREE, _ROOT_BACKREF, _ROOT_BACKREF, of=subvolume):
+        return parent, os.fsdecode(body[_ROOT_REFERENCE.size :])
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
 def subvolume_info(descriptor: int) -> SubvolumeInfo:
     """About the subvolume that the open file is in."""
     answer = bytearray(504)
-    fcntl.ioctl(descriptor, _GET_SUBVOL_INFO, answer)
+    fcntl.ioctl(descriptor, ioctls.GET_SUBVOL_INFO, answer)
     identity, _, parent, _, _, flags = struct.unpack_from("<Q256sQQQQ", answer)
     at = struct.calcsize("<Q256sQQQQ")
     uuids = struct.unpack_from("<16s16s16s", answer, at)
@@ -158,10 +143,10 @@ def subvolume_info(descriptor: int) -> SubvolumeInfo:
 def set_readonly(descriptor: int, readonly: bool) -> None:
     """Close the subvolume to writes, or open it."""
     answer = bytearray(8)
-    fcntl.ioctl(descriptor, _SUBVOL_GETFLAGS, answer)
+    fcntl.ioctl(descriptor, ioctls.SUBVOL_GETFLAGS, answer)
     (flags,) = struct.unpack("<Q", answer)
     wanted = flags | _READONLY if readonly else flags & ~_READONLY
-    fcntl.ioctl(descriptor, _SUBVOL_SETFLAGS, struct.pack("<Q", wanted))
+    fcntl.ioctl(descriptor, ioctls.SUBVOL_SETFLAGS, struct.pack("<Q", wanted))
 
 
 def enable_simple_quotas(descriptor: int) -> None:
@@ -169,18 +154,18 @@ def enable_simple_quotas(descriptor: int) -> None:
 
     The distribution's btrfs-progs of Debian 12 does not know this command.
     """
-    fcntl.ioctl(descriptor, _QUOTA_CTL, bytearray(struct.pack("<QQ", _QUOTA_ENABLE_SIMPLE, 0)))
+    fcntl.ioctl(descriptor, ioctls.QUOTA_CTL, bytearray(struct.pack("<QQ", _QUOTA_ENABLE_SIMPLE, 0)))
 
 
 def create_group(descriptor: int, group: int) -> None:
     """Make a quota group (level << 48 | number); one that exists is left as it is."""
-    _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 1, group), errno.EEXIST)
+    _group_call(descriptor, ioctls.QGROUP_CREATE, struct.pack("<QQ", 1, group), errno.EEXIST)
 
 
 def destroy_group(descriptor: int, group: int) -> bool:
     """Remove a quota group; whether it is gone. One that still has members stays."""
     try:
-        _group_call(descriptor, _QGROUP_CREATE, struct.pack("<QQ", 0, group), errno.ENOENT)
+        _group_call(descriptor, ioctls.QGROUP_CREATE, struct.pack("<QQ", 0, group), errno.ENOENT)
     except OSError as error:
         if error.errno == errno.EBUSY:
             return False
@@ -195,14 +180,14 @@ def groups_above(descriptor: int, member: int) -> list[int]:
 
 def leave_group(descriptor: int, member: int, group: int) -> None:
     """Count what `member` holds in `group` no more. Nothing happens if it was not."""
-    _group_call(descriptor, _QGROUP_ASSIGN, struct.pack("<QQQ", 0, member, group), errno.ENOENT)
+    _group_call(descriptor, ioctls.QGROUP_ASSIGN, struct.pack("<QQQ", 0, member, group), errno.ENOENT)
 
 
 def limit_group(descriptor: int, group: int, limit: int) -> None:
     """Let the group hold at most `limit` bytes; 0 lifts the limit."""
     fcntl.ioctl(
         descriptor,
-        _QGROUP_LIMIT,
+        ioctls.QGROUP_LIMIT,
         struct.pack("<QQQQQQ", group, _LIMIT_REFERENCED, limit or _NO_LIMIT, 0, 0, 0),
     )
 
@@ -222,22 +207,22 @@ def quota_groups(descriptor: int) -> dict[int, QuotaGroup]:
 
 def resize(descriptor: int, size: str) -> None:
     """Resize the file system's only device: bytes, or `max`."""
-    _call(descriptor, _RESIZE, struct.pack(f"<q{_PATH_NAME}s", 0, size.encode()))
+    _call(descriptor, ioctls.RESIZE, struct.pack(f"<q{_PATH_NAME}s", 0, size.encode()))
 
 
 def write_in_place(folder: int) -> None:
     """Have files that are made in the folder from now on be written in place, without checksums (FS_NOCOW_FL)."""
     flags = bytearray(4)
-    fcntl.ioctl(folder, _GETFLAGS, flags)
+    fcntl.ioctl(folder, ioctls.GETFLAGS, flags)
     (now,) = struct.unpack("<I", flags)
-    fcntl.ioctl(folder, _SETFLAGS, struct.pack("<I", now | _NOCOW))
+    fcntl.ioctl(folder, ioctls.SETFLAGS, struct.pack("<I", now | _NOCOW))
 
 
 def scrub(descriptor: int, device: int = 1) -> Scrubbed:
     """Read all that is on the device and check its checksums. Blocks until it is done."""
     argument = bytearray(1024)
     struct.pack_into("<QQQQ", argument, 0, device, 0, _NO_LIMIT, 0)
-    fcntl.ioctl(descriptor, _SCRUB, argument)
+    fcntl.ioctl(descriptor, ioctls.SCRUB, argument)
     progress = struct.unpack_from("<15Q", argument, 32)
     _, _, data, metadata, read, checksum, verify, _, _, superblock, _, uncorrectable, *_ = progress
     return Scrubbed(data, metadata, read + checksum + verify + superblock, uncorrectable)
@@ -246,20 +231,20 @@ def scrub(descriptor: int, device: int = 1) -> Scrubbed:
 def trim(descriptor: int) -> int:
     """Discard what is not in use (FITRIM of include/uapi/linux/fs.h); bytes that the device was told to let go."""
     argument = bytearray(struct.pack("<QQQ", 0, _NO_LIMIT, 0))
-    fcntl.ioctl(descriptor, _FITRIM, argument)
+    fcntl.ioctl(descriptor, ioctls.FITRIM, argument)
     return int(struct.unpack("<QQQ", argument)[1])
 
 
 def sync(descriptor: int) -> None:
     """Return when all that was written before is on the device."""
-    fcntl.ioctl(descriptor, _SYNC)
+    fcntl.ioctl(descriptor, ioctls.SYNC)
 
 
 def commit(descriptor: int) -> None:
     """Return when the transaction that is under way is on the device, and counted; it waits for no file's data."""
     transaction = bytearray(8)
-    fcntl.ioctl(descriptor, _START_SYNC, transaction)
-    fcntl.ioctl(descriptor, _WAIT_SYNC, bytes(transaction))
+    fcntl.ioctl(descriptor, ioctls.START_SYNC, transaction)
+    fcntl.ioctl(descriptor, ioctls.WAIT_SYNC, bytes(transaction))
 
 
 def send(source: int, output: int, *, parent: int = 0, data: bool = True) -> None:
@@ -269,7 +254,7 @@ def send(source: int, output: int, *, parent: int = 0, data: bool = True) -> Non
     would be in it (UPDATE_EXTENT). Blocks until all is written.
     """
     flags = 0 if data else _SEND_NO_DATA
-    fcntl.ioctl(source, _SEND, struct.pack("<qQQQQI28s4x", output, 0, 0, parent, flags, 0, b""))
+    fcntl.ioctl(source, ioctls.SEND, struct.pack("<qQQQQI28s4x", output, 0, 0, parent, flags, 0, b""))
 
 
 def _volume_v2(
@@ -318,7 +303,7 @@ def _search(
             "<QQQQQQQIIII32xQ", tree, of, of, offset, _NO_LIMIT, 0, _NO_LIMIT, kind, last_kind, 4096, 0, size
         )
         buffer = bytearray(head) + bytearray(size)
-        fcntl.ioctl(descriptor, _TREE_SEARCH_V2, buffer)
+        fcntl.ioctl(descriptor, ioctls.TREE_SEARCH_V2, buffer)
         (items,) = struct.unpack_from("<I", buffer, 64)
         if not items:
             return found

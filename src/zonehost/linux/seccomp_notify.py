@@ -10,7 +10,9 @@ import ctypes
 import fcntl
 import os
 import struct
+import sys
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from zonehost.linux import libc
@@ -23,8 +25,10 @@ _USER_NOTIF: Final = 0x7FC00000
 
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 _LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
-_NUMBER, _ARCHITECTURE = 0, 4
-"""Where struct seccomp_data has them."""
+_NUMBER, _ARCHITECTURE, _SECOND = 0, 4, 24 if sys.byteorder == "little" else 28
+"""Where struct seccomp_data has them; of the second argument the lower half."""
+_TO_END: Final = -1
+"""A jump to the end of a block, as long as it is not known how far that is."""
 
 _RECEIVE: Final = 0xC0502100
 _SEND: Final = 0xC0182101
@@ -33,6 +37,10 @@ _NOTIFICATION: Final = struct.Struct("=QIIiIQ6Q")
 NOTIFICATION_SIZE: Final = _NOTIFICATION.size
 _RESPONSE: Final = struct.Struct("=QqiI")
 _CONTINUE: Final = 1
+
+
+Choices = Mapping[int, Collection[int]]
+"""Numbers of calls, and values of their second argument."""
 
 
 class Notification(NamedTuple):
@@ -45,8 +53,8 @@ class Notification(NamedTuple):
     arguments: tuple[int, ...]
 
 
-def listen(calls: Mapping[int, Collection[int]]) -> int:
-    """Have the calls of this process, by architecture, wait for an answer; the listener that they are told to.
+def listen(calls: Mapping[int, Collection[int]], choosy: Mapping[int, Choices] = MappingProxyType({})) -> int:
+    """Have calls of this process wait for an answer, as `program` says; the listener that they are told to.
 
     All programs that it runs and all its children are bound by that too. Where nothing has the listener open, such a
     call fails with ENOSYS.
@@ -54,24 +62,35 @@ def listen(calls: Mapping[int, Collection[int]]) -> int:
     Raises:
         OSError: EBUSY, the process has another such filter; EACCES, without CAP_SYS_ADMIN or no_new_privs.
     """
-    text = program(calls)
+    text = program(calls, choosy)
     code = ctypes.create_string_buffer(text, len(text))
     filled = struct.pack("@HP", len(text) // _INSTRUCTION.size, ctypes.addressof(code))
     return libc.syscall(_SECCOMP, _SET_MODE_FILTER, _NEW_LISTENER, filled)
 
 
-def program(calls: Mapping[int, Collection[int]]) -> bytes:
-    """The filter, as an array of struct sock_filter: a block for each architecture, all else is allowed."""
+def program(calls: Mapping[int, Collection[int]], choosy: Mapping[int, Choices] = MappingProxyType({})) -> bytes:
+    """The filter, as an array of struct sock_filter: a block for each architecture, all else is allowed.
+
+    The numbers in `calls` wait always, those of `choosy` where the lower half of their second argument is one of these.
+    """
     blocks = []
-    for architecture, numbers in calls.items():
-        block = [(_LOAD, 0, 0, _NUMBER)]
-        left = len(numbers)
-        for number in numbers:
-            block.append((_JUMP_EQUAL, left, 0, number))
-            left -= 1
+    for architecture in {**calls, **choosy}:
+        block = [(_LOAD, 0, 0, _NUMBER), *_to_the_end(calls.get(architecture, ()))]
+        for number, values in choosy.get(architecture, {}).items():
+            chosen = [(_LOAD, 0, 0, _SECOND), *_to_the_end(values), (_RETURN, 0, 0, _ALLOW)]
+            block += [(_JUMP_EQUAL, 0, len(chosen), number), *chosen]
         block += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _USER_NOTIF)]
+        end = len(block) - 1
+        block = [
+            (code, end - at - 1 if yes == _TO_END else yes, no, value)
+            for at, (code, yes, no, value) in enumerate(block)
+        ]
         blocks += [(_LOAD, 0, 0, _ARCHITECTURE), (_JUMP_EQUAL, 0, len(block), architecture), *block]
     return b"".join(_INSTRUCTION.pack(*step) for step in (*blocks, (_RETURN, 0, 0, _ALLOW)))
+
+
+def _to_the_end(values: Collection[int]) -> list[tuple[int, int, int, int]]:
+    return [(_JUMP_EQUAL, _TO_END, 0, value) for value in values]
 
 
 def receive(listener: int, address: int) -> bool:
@@ -107,6 +126,11 @@ def waits(listener: int, id_: int) -> bool:
 def succeed(listener: int, id_: int) -> None:
     """End the call with 0; nothing happens if the thread waits no more."""
     _respond(listener, _RESPONSE.pack(id_, 0, 0, 0))
+
+
+def fail(listener: int, id_: int, error: int) -> None:
+    """End the call with an error (errno(3)); nothing happens if the thread waits no more."""
+    _respond(listener, _RESPONSE.pack(id_, 0, -error, 0))
 
 
 def go_on(listener: int, id_: int) -> None:

@@ -1,8 +1,13 @@
-"""Who answers statfs(2) in zones whose datasets have limits, so that df(1) shows them."""
+"""Who answers for the kernel in zones whose datasets have limits: df(1) shows these, and btrfs(8) keeps to them."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+VOLUMES: Final = "volumes"
+"""The folder of a pool that has the volumes' datasets, by name."""
+CHILDREN: Final = "trusted.zonehost.children"
+"""The attribute of a volume's dataset that says how many subvolumes may be inside."""
 
 
 class StatfsSupervisor(Protocol):

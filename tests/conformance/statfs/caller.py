@@ -13,12 +13,13 @@ import struct
 import sys
 
 from zonehost.drivers.runtime import listening  # noqa: F401 - for the lines
-from zonehost.linux import seccomp_notify
+from zonehost.linux import btrfs, btrfs_ioctls, seccomp_notify
 from zonehost.linux import statfs as numbers
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 BUFFER = ctypes.create_string_buffer(256)
 NATIVE = {number: call for calls in list(numbers.CALLS.values())[:1] for number, call in calls.items()}
+IOCTL = min(next(iter(btrfs_ioctls.CALLS.values())))
 STATFS, FSTATFS = sorted(number for number, call in NATIVE.items() if not call.size and number < 1 << 16)
 
 
@@ -40,6 +41,37 @@ def sizes() -> tuple[int, int, int]:
     """Bytes of it all, free, and available."""
     _, block, blocks, free, available = struct.unpack_from("=5Q", BUFFER.raw)
     return blocks * block, free * block, available * block
+
+
+def make(folder: str, name: str) -> bool:
+    """Make a subvolume."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        btrfs.create_subvolume(descriptor, name)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def take(source: str, folder: str, name: str) -> bool:
+    """Make a snapshot."""
+    original, descriptor = os.open(source, os.O_RDONLY), os.open(folder, os.O_RDONLY)
+    try:
+        btrfs.snapshot(original, descriptor, name)
+    finally:
+        os.close(original)
+        os.close(descriptor)
+    return True
+
+
+def make_as_long_ago(folder: str, name: str) -> int:
+    """The error of making a subvolume by the first form of the call."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    argument = struct.pack("<q4088s", 0, name.encode())
+    try:
+        return raw(IOCTL, descriptor, btrfs_ioctls.SUBVOL_CREATE, argument)
+    finally:
+        os.close(descriptor)
 
 
 def statfs_32(number: int, path: bytes, size: int) -> tuple[int, bytes]:
@@ -64,7 +96,7 @@ def statfs_32(number: int, path: bytes, size: int) -> tuple[int, bytes]:
 
 
 def main() -> None:
-    listener = seccomp_notify.listen(numbers.CALLS)
+    listener = seccomp_notify.listen(numbers.CALLS, btrfs_ioctls.CALLS)
     with socket.socket(fileno=int(sys.argv[1])) as taker:
         socket.send_fds(taker, [b"x"], [listener])
     os.close(listener)

@@ -27,7 +27,7 @@ from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
-from zonehost.linux import ancillary, mounts, overlay
+from zonehost.linux import ancillary, btrfs_ioctls, mounts, overlay
 
 MIB = 1 << 20
 LIMIT = 20 * MIB
@@ -184,6 +184,38 @@ async def test_a_limit_changes_and_ends_at_once(caller: Callable[..., Any], stor
     assert one.tell(f"statfs({inner!r}.encode())")[0] == os.statvfs(pool.root).f_blocks * 4096
 
 
+async def test_one_child_more_than_may_be_is_refused(
+    caller: Callable[..., Any], storage: BtrfsStorage, pool: Pool
+) -> None:
+    data = await storage.create_volume("delegated", options={"delegated": "true", "children": "3"})
+    one = await caller()
+    assert one.tell(f"make({data!r}, 'a')") is True
+    assert one.tell(f"make({data + '/a'!r}, 'b')") is True
+    assert one.tell(f"take({data + '/a/b'!r}, {data!r}, 'c')") is True
+    for line in (
+        f"make({data!r}, 'd')",
+        f"make({data + '/a/b'!r}, 'd')",
+        f"take({data + '/a'!r}, {data + '/c'!r}, 'd')",
+        f"make_as_long_ago({data!r}, 'd')",
+    ):
+        assert one.tell(line) == errno.EDQUOT
+    Path(data, "c").rmdir()
+    assert one.tell(f"make({data!r}, 'd')") is True
+    assert one.tell(f"make({data!r}, 'e')") == errno.EDQUOT
+
+
+async def test_elsewhere_children_are_the_kernels(
+    caller: Callable[..., Any], storage: BtrfsStorage, pool: Pool, tmp_path: Path
+) -> None:
+    one = await caller()
+    for name in ("one", "two"):
+        data = await storage.create_volume(name, options={"size": str(LIMIT)})
+        assert one.tell(f"make({data!r}, 'a')") is True
+    assert one.tell(f"make({os.fspath(pool.root)!r}, 'a')") is True
+    assert one.tell("make('/proc', 'a')") == errno.ENOTTY
+    assert one.tell(f"raw(IOCTL, 999, {btrfs_ioctls.SUBVOL_CREATE}, bytes(4096))") == errno.EBADF
+
+
 async def test_an_overlay_shows_the_limit_of_its_upper_directory(
     caller: Callable[..., Any], storage: BtrfsStorage, tmp_path: Path
 ) -> None:
@@ -269,7 +301,7 @@ async def test_there_is_one_filter_of_the_kind_above_another(caller: Callable[..
     """Who runs under another's goes without one of ours."""
     one = await caller(cwd=volume)
     assert one.tell("seccomp_notify.listen(numbers.CALLS)") == errno.EBUSY
-    assert one.tell("listening.listen_to_statfs(None)") is None
+    assert one.tell("listening.listen_to_calls(None)") is None
     assert one.tell("statfs(b'.')")[0] == LIMIT
 
 

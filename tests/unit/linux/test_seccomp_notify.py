@@ -13,10 +13,10 @@ NATIVE, COMPAT = 0xC000003E, 0x40000003
 CALLS = {NATIVE: (137, 138), COMPAT: (99, 100, 268, 269)}
 
 
-def verdict(text: bytes, architecture: int, number: int) -> int:
+def verdict(text: bytes, architecture: int, number: int, second: int = 0) -> int:
     """What a classic BPF machine says of a call."""
     steps = list(struct.iter_unpack("=HBBI", text))
-    data = struct.pack("=II", number, architecture)
+    data = struct.pack("=IIQ6Q", number, architecture, 0, 0, second, 0, 0, 0, 0)
     at = accumulator = 0
     while True:
         code, if_so, if_not, value = steps[at]
@@ -41,6 +41,20 @@ def test_the_calls_of_an_architecture_wait_and_no_others(architecture: int) -> N
 def test_other_architectures_are_left_alone() -> None:
     assert {verdict(program(CALLS), 0xC00000B7, number) for number in range(400)} == {ALLOW}
     assert verdict(program({}), NATIVE, 137) == ALLOW
+
+
+def test_some_calls_wait_for_the_sake_of_their_second_argument() -> None:
+    text = program(CALLS, {NATIVE: {16: (7, 8), 514: (9,)}, 0xC00000F3: {29: (7,)}})
+    for architecture, number, seconds in (
+        (NATIVE, 16, {7, 8}),
+        (NATIVE, 514, {9}),
+        (0xC00000F3, 29, {7}),
+        (COMPAT, 16, set()),
+    ):
+        waiting = {second for second in range(20) if verdict(text, architecture, number, second) == NOTIFY}
+        assert waiting == seconds
+        assert verdict(text, architecture, number, 7 | 1 << 32) == verdict(text, architecture, number, 7)
+    assert {number for number in range(600) if verdict(text, NATIVE, number) == NOTIFY} == set(CALLS[NATIVE])
 
 
 def test_a_notification() -> None:

@@ -20,7 +20,7 @@ from zonehost.domain.blueprint import BindMount, Blueprint
 from zonehost.drivers.runtime import belonging, conmon, seccomp_program, spec
 from zonehost.drivers.runtime.belonging import Neighbour
 from zonehost.drivers.runtime.folder import KeeperRecord, ZoneFolder
-from zonehost.drivers.runtime.listening import listen_to_statfs
+from zonehost.drivers.runtime.listening import listen_to_calls
 from zonehost.drivers.runtime.report import say, say_error
 from zonehost.drivers.runtime.site import Site
 from zonehost.drivers.runtime.spec_devices import passed
@@ -57,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     images: int = 0
     """How many mounts of image files come with it."""
     listener_key: int = 0
-    """The name of the listener to which its calls of statfs(2) shall be told; 0 if they shall not."""
+    """The name of the listener to which its calls shall be told that have an answer; 0 if none."""
 
 
 msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has to find out what a Plan is
@@ -163,7 +163,7 @@ class _Birth:
 
     def _listen(self) -> int:
         """Put the keeper, and so the zone, under the filter whose listener the keeper holds."""
-        listener = listen_to_statfs(self._report) if self._plan.listener_key else None
+        listener = listen_to_calls(self._report) if self._plan.listener_key else None
         if listener is None:
             return -1
         self._inherited.append(listener)

@@ -23,7 +23,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, NoReturn, TypedDict
 
 from zonehost.drivers.runtime import own_limits
-from zonehost.drivers.runtime.listening import listen_to_statfs
+from zonehost.drivers.runtime.listening import listen_to_calls
 from zonehost.drivers.runtime.programs import environment, run_program
 from zonehost.drivers.runtime.report import say, say_error
 from zonehost.errors import InvalidParameter, ZonehostError
@@ -46,7 +46,7 @@ class Task(TypedDict):
     filter: bytes
     """Its filter of system calls, an array of struct sock_filter; empty if it has none."""
     listener: bool
-    """Whether its calls of statfs(2) shall be told to a listener."""
+    """Whether its calls that have an answer shall be told to a listener."""
     args: Sequence[str]
     env: Sequence[str]
     cwd: str
@@ -89,7 +89,7 @@ def _become(task: Task, daemon: int, zone: int, streams: Sequence[int]) -> NoRet
     os.setsid()
     cgroup_tree.join(task["legacy"])
     if task["listener"]:
-        listen_to_statfs(daemon)
+        listen_to_calls(daemon)
 
     sys.meta_path.clear()
     namespaces.enter(zone, _SHARED)

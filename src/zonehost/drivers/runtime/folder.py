@@ -36,7 +36,7 @@ class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
     input: int
     """The keeper's descriptor of the writing end of its input, which it holds while there is no daemon; -1 if not."""
     listener: int = -1
-    """The keeper's descriptor of the listener to which the zone's calls of statfs(2) are told; -1 if they are not."""
+    """The keeper's descriptor of the listener to which the zone's calls are told that have an answer; -1 if none."""
     listener_key: int = 0
 
 

@@ -1,4 +1,5 @@
-"""What df(1) shows in a zone: statfs(2) of a file whose dataset has a limit is answered by a process of ours.
+"""Limits of datasets that the kernel does not tell or keep: a process of ours answers calls of zones that have some.
 
-That process, the supervisor in the words of seccomp_unotify(2), outlives the daemon; nothing heavy is imported here.
+df(1) asks by statfs(2), and btrfs(8) makes children of a delegated volume by ioctl(2). The process, the supervisor in
+the words of seccomp_unotify(2), outlives the daemon; nothing heavy is imported here.
 """

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from zonehost.drivers.statfs.answer import Answers
-from zonehost.drivers.statfs.calls import Calls
+from zonehost.drivers.statfs.calls import Calls, Waiting
+from zonehost.drivers.statfs.children import Children
 from zonehost.drivers.statfs.quotas import Quotas
 from zonehost.drivers.statfs.server import Server
+from zonehost.linux.btrfs_ioctls import CALLS
 
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[4].split(':'); from zonehost.drivers.statfs.process import main; main(sys.argv)"
@@ -28,5 +30,11 @@ def main(argv: Sequence[str]) -> None:
     """Be the supervisor: it works for zones, and comes no sooner than they do, whatever the daemon may."""
     os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     _, path, control, pool, *_ = argv
-    answers = Answers(Quotas(int(pool)))
-    Server(socket.socket(fileno=int(control)), Calls(f"{path}.calls"), answers.answer).run()
+    quotas = Quotas(int(pool))
+    sizes, children = Answers(quotas), Children(int(pool), quotas)
+
+    def answer(waiting: Waiting) -> None:
+        call = waiting.notification
+        (children if call.number in CALLS[call.architecture] else sizes).answer(waiting)
+
+    Server(socket.socket(fileno=int(control)), Calls(f"{path}.calls"), answer).run()

@@ -45,13 +45,13 @@ class Quotas:
         self._known: dict[int, tuple[int, ...]] = {}
 
     def of(self, fsid: bytes) -> Quota | None:
-        """The tightest limit of the subvolume that statfs(2) calls by this f_fsid; None if it has none.
+        """The tightest limit of the subvolume that statfs(2) calls by this f_fsid; None if it has none."""
+        return min(self._quotas(self.subvolume(fsid)), key=lambda quota: quota.left, default=None)
 
-        The kernel makes that number of the file system's id and the subvolume's (btrfs_statfs()).
-        """
+    def subvolume(self, fsid: bytes) -> int:
+        """The number in f_fsid, which the kernel makes of the file system's id and the subvolume's (btrfs_statfs())."""
         first, second = _FSID.unpack(fsid)
-        found = self._quotas((first ^ self._fsid[0]) << 32 | second ^ self._fsid[1])
-        return min(found, key=lambda quota: quota.left, default=None)
+        return int((first ^ self._fsid[0]) << 32 | second ^ self._fsid[1])
 
     def _quotas(self, subvolume: int) -> Iterator[Quota]:
         for group in self._groups(subvolume):

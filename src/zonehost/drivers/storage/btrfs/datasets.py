@@ -12,10 +12,11 @@ from typing import Final
 
 from zonehost.domain.log_config import parse_size
 from zonehost.drivers.storage.btrfs.blank import Blank
-from zonehost.drivers.storage.btrfs.delegation import CHILDREN, Delegations
+from zonehost.drivers.storage.btrfs.delegation import DEFAULT, Delegations
 from zonehost.drivers.storage.btrfs.pool import Pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
 from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.ports.statfs import VOLUMES
 from zonehost.ports.storage import Usage
 
 _ZONE_PARTS: Final = ("root/upper", "root/work", "etc", "log")
@@ -36,7 +37,7 @@ class BtrfsStorage:
         self._blank = blank
         self._delegations = Delegations(subvolumes)
         self._zones = pool.root / "zones"
-        self._volumes = pool.root / "volumes"
+        self._volumes = pool.root / VOLUMES
         for folder in (self._zones, self._volumes):
             folder.mkdir(exist_ok=True, mode=0o711)
         with our_errors("look for quota groups that nothing needs"):
@@ -135,7 +136,7 @@ class BtrfsStorage:
             if "children" in options:
                 raise InvalidParameter("volume option children: only a volume with delegated=true has them")
             return 0
-        text = options.get("children", str(CHILDREN))
+        text = options.get("children", str(DEFAULT))
         if not text.isdecimal() or int(text) < 1:
             raise InvalidParameter(f'volume option children: "{text}" is no number above 0')
         if not self._pool.delegates:

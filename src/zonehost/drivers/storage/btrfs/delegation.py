@@ -1,9 +1,10 @@
 """Delegated volumes: how many subvolumes a zone may have inside one.
 
 The kernel lets the owner of a folder make subvolumes in it. It bounds the bytes of all of them together (what is made
-inside a member of a quota group is a member too), not their number. So the folder of a delegated volume and those of
-its children are watched (inotify(7)), and what is too many is destroyed at once, the newest first. The limit is an
-attribute of the volume: a daemon that comes back finds it there.
+inside a member of a quota group is a member too), not their number. So the supervisor refuses one that is too many
+(`drivers.statfs.children`). Of several at once some may come past it, and so does one where there is no supervisor: for
+these the folder of a delegated volume and those of its children are watched (inotify(7)), and what is too many is
+destroyed, the newest first. The limit is an attribute of the volume: who comes back finds it there.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors, su
 from zonehost.errors import ZonehostError
 from zonehost.linux import inotify
 from zonehost.linux.inotify import Inotify
+from zonehost.ports.statfs import CHILDREN
 
 log = logging.getLogger(__name__)
 
-CHILDREN: Final = 256
+DEFAULT: Final = 256
 """The limit of a volume that is delegated without one."""
-_ATTRIBUTE: Final = "trusted.zonehost.children"
 _CHANGES: Final = inotify.CREATE | inotify.MOVED_TO
 _SUBVOLUME_INODE: Final = 256
 """The inode number of a subvolume's folder (BTRFS_FIRST_FREE_OBJECTID)."""
@@ -41,7 +42,7 @@ class Delegations:
 
     def delegate(self, volume: Path, children: int) -> None:
         """Let at most so many subvolumes be inside a volume, snapshots among them."""
-        os.setxattr(volume, _ATTRIBUTE, str(children).encode())
+        os.setxattr(volume, CHILDREN, str(children).encode())
         self._watch(volume, volume / "_data")
 
     def find(self, volumes: Path) -> None:
@@ -98,6 +99,6 @@ class Delegations:
 def _limit(volume: Path) -> int:
     """How many may be in it; 0 where it is not delegated."""
     try:
-        return int(os.getxattr(volume, _ATTRIBUTE))
+        return int(os.getxattr(volume, CHILDREN))
     except OSError:
         return 0
