@@ -12,6 +12,7 @@ from zonehost.domain.config import Healthcheck
 from zonehost.domain.container import Health, Probe
 from zonehost.engine.container.health import judge
 from zonehost.engine.container.pause import pause
+from zonehost.ports.records import Change
 
 _SECOND = 1_000_000_000
 
@@ -35,6 +36,21 @@ async def test_a_container_becomes_healthy(world: World) -> None:
     assert health is not None and health.status == "healthy"
     assert (health.log[0].exit_code, health.log[0].output) == (0, "fine\n")
     assert actions(world)[-1] == "health_status: healthy"
+
+
+async def test_what_is_told_of_health_is_on_the_disk(world: World) -> None:
+    container = await run(world, "sleep", config=check("CMD", "echo", "fine"))
+    commit, told = world.records.commit, []
+
+    async def note(*changes: Change) -> None:
+        told.append(actions(world)[-1])
+        await commit(*changes)
+
+    world.records.commit = note  # type: ignore[method-assign]
+    await pass_seconds(world, 1)
+    health = record_of(world, container).state.health
+    assert health is not None and health.status == "healthy"
+    assert told and "health_status: healthy" not in told
 
 
 async def test_a_container_becomes_unhealthy_after_so_many_failures(world: World) -> None:

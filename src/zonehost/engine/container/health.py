@@ -116,18 +116,18 @@ def _starting(host: Host, record: Container, schedule: _Schedule) -> bool:
 
 
 async def _note(host: Host, zone: Zone, probe: Probe, *, starting: bool, retries: int) -> None:
-    """In memory at once; a change of the status is written too, so that a daemon that comes back knows it."""
+    """In memory at once; a change of the status is written before it is told, for a daemon that comes back."""
     before = zone.record.state.health
     if before is None or not zone.record.state.running:
         return
     health = judge(before, probe, starting=starting, retries=retries)
     zone.record = msgspec.structs.replace(zone.record, state=msgspec.structs.replace(zone.record.state, health=health))
     if health.status != before.status:
-        tell_container(host, zone.record, f"health_status: {health.status}")
         try:
             await host.records.commit(Put(zone.record))
         except SystemFailure as error:
             log.error("the health of container %s is not on the disk: %s", zone.record.short, error)
+        tell_container(host, zone.record, f"health_status: {health.status}")
 
 
 async def _probe(host: Host, zone: Zone, schedule: _Schedule) -> Probe:
