@@ -105,6 +105,7 @@ class Runtime(Protocol):
 
         Raises:
             InvalidParameter: something in the blueprint cannot be (unknown user, no such program), in Docker's words.
+            NotFound: a volume or an image has no such subpath, in Docker's words.
             Unsupported: a limit that this kernel cannot enforce, by name.
         """
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.runtime.rig import Rig
 from zonehost.domain.blueprint import BindMount, Device, ImageMount, Namespaces
-from zonehost.errors import InvalidParameter
+from zonehost.errors import InvalidParameter, NotFound
 from zonehost.linux import mounts
 
 
@@ -101,8 +101,9 @@ async def test_a_file_can_be_bound(rig: Rig, shared: Path) -> None:
 async def test_a_subpath_does_not_lead_out(rig: Rig, shared: Path) -> None:
     inside = BindMount(source=str(shared), destination="/b", subpath="inside/deep")
     assert (await rig.run("cat", "/b", binds=(inside,)))[1] == "deep"
-    with pytest.raises(InvalidParameter, match="bind source path does not exist"):
-        await rig.run("cat", "/b", binds=(BindMount(source=str(shared), destination="/b", subpath="link"),))
+    for away in ("link", "inside/none", "file/none"):
+        with pytest.raises(NotFound, match=f"^cannot access path {shared}/{away}: no"):
+            await rig.run("cat", "/b", binds=(BindMount(source=str(shared), destination="/b", subpath=away),))
 
 
 async def test_what_cannot_be_idmapped_is_bound_all_the_same(rig: Rig) -> None:
@@ -142,6 +143,9 @@ async def test_an_image_can_be_seen_as_a_folder(rig: Rig, busybox_root: Path) ->
     code, output = await rig.run("sh", "-c", "stat -c %u /image/passwd; touch /image/made", images=(image,))
     assert (code, output.splitlines()[0]) == (1, "0")
     assert "Read-only file system" in output
+    missing = ImageMount(layers=(str(busybox_root),), destination="/image", subpath="etc/none")
+    with pytest.raises(NotFound, match=r"^cannot access path etc/none: no such file or directory"):
+        await rig.run("true", images=(missing,))
 
 
 async def test_a_device_that_was_given_is_there(rig: Rig) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ import msgspec
 
 from zonehost.domain.blueprint import BindMount, ImageMount, Root
 from zonehost.drivers.runtime.spec_devices import Node
-from zonehost.errors import InvalidParameter
+from zonehost.errors import InvalidParameter, NotFound
 from zonehost.linux import idmap, mounts, namespaces, overlay
 from zonehost.linux.openat import IN_ROOT, open_below
 
@@ -32,7 +33,8 @@ def clone_binds(binds: Sequence[BindMount], images: Sequence[int], *, apart: boo
     itself. `images` are the mounts of those that are image files.
 
     Raises:
-        InvalidParameter: a source does not exist, or mounts cannot spread from it, in Docker's words.
+        InvalidParameter: a source does not exist, or mounts cannot spread from it; NotFound: a subpath does not, or
+        leads out; in Docker's words.
     """
     clones: list[tuple[BindMount, int]] = []
     mounted = iter(images)
@@ -46,9 +48,8 @@ def clone_binds(binds: Sequence[BindMount], images: Sequence[int], *, apart: boo
             else:
                 clones.append((bind, mounts.clone(bind.source, recursive=bind.recursive and not apart)))
         except (FileNotFoundError, NotADirectoryError) as error:
-            missing = f"{bind.source}/{bind.subpath}" if bind.subpath else bind.source
             raise InvalidParameter(
-                f'invalid mount config for type "bind": bind source path does not exist: {missing}'
+                f'invalid mount config for type "bind": bind source path does not exist: {bind.source}'
             ) from error
         if apart and bind.recursive and not bind.subpath and bind.image is None:
             clones += _clones_inside(bind)
@@ -80,13 +81,22 @@ def _clones_inside(bind: BindMount) -> Iterator[tuple[BindMount, int]]:
 def _clone_below(bind: BindMount) -> int:
     source = os.open(bind.source, os.O_PATH | os.O_CLOEXEC)
     try:
-        inside = open_below(source, bind.subpath.encode(), os.O_PATH, IN_ROOT)
+        inside = _open_subpath(source, bind.subpath, bind.source)
     finally:
         os.close(source)
     try:
         return mounts.clone("", at=inside, recursive=bind.recursive)
     finally:
         os.close(inside)
+
+
+def _open_subpath(whole: int, subpath: str, shown: str = "") -> int:
+    """A part of a volume or an image; `shown` is where the whole is, if the host has it somewhere."""
+    try:
+        return open_below(whole, subpath.encode(), os.O_PATH, IN_ROOT)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        why = str(error.strerror).lower()
+        raise NotFound(f"cannot access path {posixpath.join(shown, subpath)}: {why}") from error
 
 
 def protect(program: str) -> None:
@@ -126,12 +136,14 @@ class Stage:
     def _below(self, whole: str, subpath: str) -> str:
         """A part of what stands ready. Older kernels clone only what has a place (6.15, open_tree)."""
         root = os.open(whole, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        inside = open_below(root, subpath.encode(), os.O_PATH, IN_ROOT)
+        try:
+            inside = _open_subpath(root, subpath)
+        finally:
+            os.close(root)
         try:
             return self.put(mounts.clone("", at=inside))
         finally:
             os.close(inside)
-            os.close(root)
 
     def bind(self, bind: BindMount, clone: int) -> str:
         """A bind, with its owners as the host shows them."""
