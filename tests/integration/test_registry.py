@@ -70,6 +70,10 @@ async def test_an_image_travels_between_daemons(
         "inspect", "-f", "{{.Id}}", f"{name}:1"
     )
     assert f"Status: Image is up to date for {name}:1" in other.docker("pull", f"{name}:1")
+    renamed = other.docker("pull", f"{registry}/sister:x")
+    assert renamed.startswith("x: Pulling from sister\nDigest: sha256:")
+    assert f"Status: Downloaded newer image for {registry}/sister:x" in renamed
+    other.docker("rmi", f"{registry}/sister:x")
     digest = other.docker("inspect", "-f", "{{index .RepoDigests 0}}", f"{name}:1")
     other.docker("rmi", f"{name}:1")
     assert other.docker("run", "--rm", digest, "cat", "/a") == "1"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image import Image, Layer
@@ -36,8 +36,10 @@ async def pull(host: Host, name: Reference, *, login: Login | None, platform: Pl
     failpoint("pull.fetched")
     tell({"status": f"Pulling from {name.path}", "id": name.tag or name.digest})
     before = host.images.tagged(name.canonical)
+    # As in Docker, nothing is told of the layers of an image that is here, whatever its name is.
+    of_layers = tell if host.images.get(remote.image) is None else _untold
     async with taking_in(host) as fetched:
-        layers = await _layers(host, repository, remote, login, tell, fetched)
+        layers = await _layers(host, repository, remote, login, of_layers, fetched)
         failpoint("pull.unpacked")
         by_digest = replace(name, tag="", digest=remote.digest)
         image = await take_in(host, remote.config, layers, dict.fromkeys((name, by_digest)))
@@ -110,6 +112,10 @@ async def _layer(
         progress.status("Pull complete")
     host.registries.learn(repository, diff_id, blob)
     return layer
+
+
+def _untold(_message: dict[str, Any]) -> None:
+    """Where progress is of no interest."""
 
 
 async def _passed_on(parts: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
