@@ -17,6 +17,7 @@ from aiohttp import web
 from zonehost.api.connection import Connection
 from zonehost.api.errors import RequestTimeout, RequestTooLarge
 from zonehost.api.fields import fit_for
+from zonehost.api.json_fault import fault
 from zonehost.errors import InvalidParameter
 
 JSON_BYTES: Final = 8 << 20
@@ -57,7 +58,7 @@ def decode(data: bytes, kind: type[S], prepare: Callable[[dict[str, Any]], None]
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidParameter(f"invalid JSON: {error}") from None
+        raise InvalidParameter(f"invalid JSON: {fault(data, str(error))}") from None
     fitted = fit_for(kind)(raw, "")
     if prepare is not None and isinstance(fitted, dict):
         prepare(fitted)

@@ -92,6 +92,29 @@ def test_what_is_no_json_is_refused(text: str) -> None:
         create(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{invalid json", "invalid character 'i' looking for beginning of object key string"),
+        ('{"a": 1, }', "invalid character '}' looking for beginning of object key string"),
+        ('{"a" 1}', "invalid character '1' after object key"),
+        ('{"a": 1 "b": 2}', "invalid character '\"' after object key:value pair"),
+        ('{"a": [1 2]}', "invalid character '2' after array element"),
+        ('{"a": {"b": "]["} x}', "invalid character 'x' after object key:value pair"),
+        ('{"a": }', "invalid character '}' looking for beginning of value"),
+        ("nonsense", "invalid character 'o' in literal null (expecting 'u')"),
+        ('{"a": "\n"}', "invalid character '\\n' in string literal"),
+        ('{"a": "b', "unexpected EOF"),
+        ('{"a": ', "unexpected EOF"),
+        ("{} x", "unexpected content after JSON"),
+    ],
+)
+def test_a_fault_is_told_as_go_tells_it(text: str, words: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        create(text)
+    assert str(refused.value) == f"invalid JSON: {words}"
+
+
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(InvalidParameter, match=r"^invalid JSON"):
         decode(b'{"Image": "\xff\xfe"}', ContainerCreate)
