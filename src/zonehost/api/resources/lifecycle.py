@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aiohttp import web
@@ -18,6 +19,10 @@ from zonehost.engine.container.start import start
 from zonehost.engine.container.stop import stop
 from zonehost.engine.container.wait import WaitCondition, wait
 from zonehost.errors import InvalidParameter
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,20}")
+_MOST_CELLS: Final = 0xFFFF
+"""Rows or columns that a terminal can have at the most (struct winsize, ioctl_tty(2))."""
 
 
 async def start_container(call: Call) -> web.StreamResponse:
@@ -77,10 +82,16 @@ def console_size(call: Call) -> tuple[int, int]:
     Raises:
         InvalidParameter: one is missing, or no size; names it.
     """
-    for parameter, what in (("h", "height"), ("w", "width")):
-        if not call.text(parameter).isdecimal():
-            raise InvalidParameter(f'invalid resize {what} "{call.text(parameter)}": it must be a number')
-    return call.number("h"), call.number("w")
+    return _cells(call, "h", "height"), _cells(call, "w", "width")
+
+
+def _cells(call: Call, parameter: str, what: str) -> int:
+    text = call.text(parameter)
+    if _WHOLE.fullmatch(text) is None:
+        raise InvalidParameter(f'invalid resize {what} "{text}": invalid syntax')
+    if not 0 <= int(text) <= _MOST_CELLS:
+        raise InvalidParameter(f'invalid resize {what} "{text}": value out of range')
+    return int(text)
 
 
 def _timeout(call: Call) -> int | None:
