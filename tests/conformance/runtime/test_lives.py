@@ -173,6 +173,9 @@ async def test_top_shows_the_zones_processes_with_their_users(rig: Rig) -> None:
     table = await rig.runtime.top(zone, "-ef")
     assert table.titles == ("UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD")
     assert [(row[0], row[-1]) for row in table.rows] == [("root", "sleep 100")]
+    for words, titles in (("-eo pid,comm", ("PID", "COMMAND")), ("axo pid,comm", ("PID", "COMMAND"))):
+        again = await rig.runtime.top(zone, words)
+        assert (again.titles, again.rows) == (titles, ((table.rows[0][1], "sleep"),))
     with pytest.raises(InvalidParameter, match="is not allowed"):
         await rig.runtime.top(zone, "-o uid=PID")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zonehost.drivers.runtime.processes import check_arguments, cut_down
+from zonehost.drivers.runtime.processes import check_arguments, cut_down, of_these
 from zonehost.errors import InvalidParameter, SystemFailure
 
 _OUTPUT = """UID   PID  CMD
@@ -34,6 +34,21 @@ def test_output_without_a_pid_is_refused() -> None:
 def test_no_other_column_may_be_called_pid(arguments: str) -> None:
     with pytest.raises(InvalidParameter, match="is not allowed"):
         check_arguments(arguments)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["-ef"], ["-f", "-q1,9,20"]),
+        (["-e", "-o", "pid"], ["-o", "pid", "-q1,9,20"]),
+        (["-eo", "pid,comm"], ["-o", "pid,comm", "-q1,9,20"]),
+        (["aux"], ["u", "-q1,9,20"]),
+        (["axo", "pid"], ["axo", "pid", "-q1,9,20"]),
+        ([], ["-q1,9,20"]),
+    ],
+)
+def test_ps_looks_at_the_zones_processes_alone(words: list[str], asked: list[str]) -> None:
+    assert of_these(words, {20, 9, 1}) == asked
 
 
 def test_arguments_are_words() -> None:

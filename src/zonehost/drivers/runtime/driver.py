@@ -24,7 +24,7 @@ from zonehost.drivers.runtime.folder import RunRoot, ZoneFolder
 from zonehost.drivers.runtime.limits import bound
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.nursery import Nursery
-from zonehost.drivers.runtime.processes import check_arguments, cut_down
+from zonehost.drivers.runtime.processes import check_arguments, cut_down, of_these
 from zonehost.drivers.runtime.removal import remove, stuck
 from zonehost.drivers.runtime.sampling import sample
 from zonehost.errors import Blocked, Conflict, InvalidParameter, SystemFailure
@@ -178,7 +178,7 @@ class ZoneRuntime:
         words = check_arguments(ps_args)
         await living.settled()
         pids = living.group.pids(Part.ZONE)
-        code, output = await self._ps(living, [*words, "-q" + ",".join(map(str, pids))])
+        code, output = await self._ps(living, of_these(words, pids))
         if code:  # some options do not go with -q
             code, output = await self._ps(living, words)
         if code:

@@ -24,6 +24,15 @@ def check_arguments(ps_args: str) -> list[str]:
     return ps_args.split()
 
 
+def of_these(words: Sequence[str], pids: Collection[int]) -> list[str]:
+    """The words by which ps looks at these processes alone, in their order; it refuses some others beside -q.
+
+    `-e` and `aux` ask for all there are, which are these.
+    """
+    kept = (f"-{word[2:]}" if word.startswith("-e") else "u" if word == "aux" else word for word in words)
+    return [*(word for word in kept if word != "-"), "-q" + ",".join(map(str, sorted(pids)))]
+
+
 def cut_down(output: str, pids: Collection[int]) -> ProcessTable:
     """The titles, and the rows of these processes; the last column may hold spaces.
 
