@@ -220,11 +220,12 @@ def test_an_archive_that_is_cut_off_leaves_nothing(daemon: Daemon, wire: Wire) -
     assert not wire.call("GET", f"/images/json?filters={quote(json.dumps({'reference': ['cut']}))}").json
 
 
-def test_who_sends_no_archive_is_told_while_still_sending(daemon: Daemon) -> None:
-    for path in ("/images/create?fromSrc=-&repo=cut", "/images/load"):
+def test_who_sends_no_archive_is_told_while_still_sending(daemon: Daemon, rich: str) -> None:
+    into = f"PUT /containers/{rich}/archive?path=/tmp"
+    for request in ("POST /images/create?fromSrc=-&repo=cut", "POST /images/load", into):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(daemon.endpoint))
-            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            client.sendall(f"{request} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
             for _ in range(200):
                 client.sendall(b"8000\r\n" + b"no archive".ljust(0x8000) + b"\r\n")
             assert client.recv(12) == b"HTTP/1.1 400"

@@ -14,7 +14,7 @@ from typing import Final
 
 from zonehost.linux.arriving import Taken
 
-_POST: Final = b"POST "
+_METHODS: Final = (b"POST ", b"PUT ")
 _BLANK_LINE: Final = b"\r\n\r\n"
 _CHUNKED: Final = re.compile(rb"\r\nTransfer-Encoding: *chunked *\r\n", re.IGNORECASE)
 _UPGRADE: Final = re.compile(rb"\r\nUpgrade:", re.IGNORECASE)
@@ -27,7 +27,7 @@ def split(data: bytes) -> tuple[bytes, bytes] | None:
 
     The head says that the connection ends with the answer.
     """
-    if not data.startswith(_POST) or (end := data.find(_BLANK_LINE)) < 0:
+    if not data.startswith(_METHODS) or (end := data.find(_BLANK_LINE)) < 0:
         return None
     head = data[:end]
     lines = head + _BLANK_LINE
