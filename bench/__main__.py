@@ -24,7 +24,7 @@ from bench.engines.engine import Engine
 from bench.engines.podman import Podman
 from bench.engines.run_folder import clear
 from bench.engines.zonehost import Zonehost
-from bench.rows import builds, crowd, lists, memory, network, registry, single, storage, stream, work
+from bench.rows import builds, commands, crowd, lists, memory, network, registry, single, storage, stream, work
 from bench.rows import images as large
 from bench.rows.group import Group
 from bench.rows.storage.guest import SHARE
@@ -33,7 +33,7 @@ ENGINES: tuple[type[Engine], ...] = (Zonehost, Docker, Podman)
 GROUPS = {
     group.name: group
     for group in (
-        *(module.GROUP for module in (memory, single, crowd, stream, large, lists, registry, work, builds)),
+        *(module.GROUP for module in (memory, single, commands, crowd, stream, large, lists, registry, work, builds)),
         *network.GROUPS,
         *storage.GROUPS,
     )
