@@ -202,6 +202,15 @@ async def test_directories_of_the_base_stay_as_they_are(bench: Bench) -> None:
     assert await bench.copy(paths("a.txt"), "/bin/", base, link=True) == {"bin/": "755", "bin/a.txt": "a"}
 
 
+async def test_a_link_to_nothing_leads_below_the_root(bench: Bench) -> None:
+    await received(bench, *CONTEXT)
+    base = await bench.layer(link("out", "/../../new/place"), link("round", "round"))
+    made = {"new/": "755", "new/place/": "755", "new/place/a.txt": "a"}
+    assert await bench.copy(paths("a.txt"), "/out/", base) == made
+    with pytest.raises(InvalidParameter, match="cannot copy to non-directory: /round"):
+        await bench.copy(paths("a.txt"), "/round/", base)
+
+
 async def test_a_file_cannot_take_a_directorys_place(bench: Bench) -> None:
     await received(bench, folder("d"), file("d/usr"))
     base = await bench.layer(folder("usr"))

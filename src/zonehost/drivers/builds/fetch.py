@@ -23,7 +23,7 @@ _FILE_NAME: Final = re.compile(r"filename=\"?([^\";]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What came: the name that the server or the address gives it, the digest and the size."""
+    """What came, the digest and the size; the name is the address's last part, or else what the server says."""
 
     name: str
     digest: str
@@ -49,7 +49,7 @@ async def download(url: str, path: str, web: WebClient) -> Download:
                     digest.update(chunk)
                     size += len(chunk)
             time = _time(response.headers.get("Last-Modified", ""))
-            name = _name(response)
+            name = posixpath.basename(address.path) or _name(response)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"error downloading {url}: {error}") from error
     Path(path).chmod(0o600)

@@ -177,14 +177,13 @@ class Layout:
         yield bytes(block.padding(named.size))
 
     def _resolve(self) -> bytes:
-        """The real path of the destination: links that the base has are followed, the rest is to be made."""
-        parts = [part.encode() for part in self._placement.destination.split("/") if part]
-        for count in range(len(parts), -1, -1):
-            # A link that leads to nothing is an error when something is written there, not a name to be used.
-            real = follow(self._base, b"/".join(parts[:count]))
-            if real is not None:
-                return b"/".join(filter(None, [real, *parts[count:]]))
-        return b"/".join(parts)
+        """The real path of the destination: links that the base has are followed, the rest is to be made.
+
+        Links in a circle lead nowhere: what is written there meets the first of them.
+        """
+        path = self._placement.destination.strip("/").encode()
+        real = follow(self._base, path, missing=True)
+        return path if real is None else real
 
 
 def _join(folder: bytes, name: bytes) -> bytes:

@@ -198,10 +198,10 @@ def _digest(pieces: Iterator[memoryview]) -> bytes:
     return hashed.digest()
 
 
-def follow(tree: SourceTree, path: bytes, *, last: bool = True) -> bytes | None:
+def follow(tree: SourceTree, path: bytes, *, last: bool = True, missing: bool = False) -> bytes | None:
     """The real path of what a path leads to, links followed as if the tree were the root; None if nothing is there.
 
-    A final link is followed only if `last`.
+    A final link is followed only if `last`. With `missing`, what is not there has the path that it would have.
     """
     left = deque(part for part in path.split(b"/") if part)
     real: list[bytes] = []
@@ -214,8 +214,9 @@ def follow(tree: SourceTree, path: bytes, *, last: bool = True) -> bytes | None:
         here = b"/".join([*real, part])
         item = tree.find(here)
         if item is None:
-            return None
-        if item.member.kind == entry.SYMLINK and (left or last):
+            if not missing:
+                return None
+        elif item.member.kind == entry.SYMLINK and (left or last):
             links += 1
             if links > _MAX_LINKS:
                 return None
