@@ -15,6 +15,7 @@ from zonehost.builder import instructions as ins
 from zonehost.builder.words import Style, expand
 from zonehost.domain.port_spec import parse_ports
 from zonehost.domain.signals import parse_signal
+from zonehost.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +107,8 @@ def _user(instruction: ins.User, state: StageState, style: Style) -> Changed:
 def _volume(instruction: ins.Volume, state: StageState, style: Style) -> Changed:
     variables = state.variables
     paths = [expand(path, variables, style).text for path in instruction.paths]
+    if not all(paths):
+        raise InvalidParameter("VOLUME specified can not be an empty string")
     volumes: dict[str, dict[str, Any]] = {**(state.config.volumes or {}), **{path: {} for path in paths}}
     return _set(state, volumes=volumes), f"VOLUME [{' '.join(paths)}]"
 

@@ -53,9 +53,14 @@ async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[byte
 
 
 async def _definition(work: Work, build: str, dockerfile: str) -> Definition:
-    """The Dockerfile in the context, with its own ignore file, or else the context's."""
-    own = f"{dockerfile}.dockerignore"
-    found = await work.files.read(build, dockerfile, own, ".dockerignore")
-    if dockerfile not in found:
-        raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}")
-    return Definition(found[dockerfile], found.get(own, found.get(".dockerignore", b"")))
+    """The Dockerfile in the context, with its own ignore file, or else the context's.
+
+    One that is not asked for by another name may be called `dockerfile`, as in Docker.
+    """
+    names = (dockerfile, "dockerfile") if dockerfile == "Dockerfile" else (dockerfile,)
+    owns = {name: f"{name}.dockerignore" for name in names}
+    found = await work.files.read(build, *names, *owns.values(), ".dockerignore")
+    for name, own in owns.items():
+        if name in found:
+            return Definition(found[name], found.get(own, found.get(".dockerignore", b"")))
+    raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}")

@@ -301,10 +301,10 @@ class Bench:
             host=HOST,
         )
 
-    async def build(self, text: str, **request: Any) -> ImageConfig:
-        """Build; the configuration of the image."""
+    async def build(self, text: str, *, called: str = "Dockerfile", **request: Any) -> ImageConfig:
+        """Build what a Dockerfile of this name in the context says; the configuration of the image."""
         self.said.clear()
-        self.files.context["Dockerfile"] = text.encode()
+        self.files.context[called] = text.encode()
         tags, console = request.pop("tags", ()), Console(self.said.append, _drained, quiet=request.pop("quiet", False))
         prepared = await ImageBuilder(self.work).prepare(BuildRequest(**request), _nothing())
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -389,6 +390,7 @@ async def test_scripts_in_here_documents(bench: Bench) -> None:
         ("FROM base\nADD https://x/y.git /x", {}, Unavailable, "git repository https://x/y.git"),
         ("FROM base\nADD --checksum=x https://x/y.git /x", {}, InvalidParameter, "invalid checksum 'x'"),
         ("FROM base\nADD https://x/y.git?z=1 /x", {}, InvalidParameter, 'unexpected query "z"'),
+        ("FROM base\nENV A=\nVOLUME /b $A", {}, InvalidParameter, "VOLUME specified can not be an empty string"),
         ("FROM base\nENV A=${B?none}", {}, InvalidParameter, "line 2: B: none"),
         ("FROM base\nCOPY --from=7 a /x", {}, InvalidParameter, "invalid from flag value 7"),
         ("FROM base\n# zonehost: fresh=soon\nRUN x", {}, InvalidParameter, "is no duration"),
@@ -398,11 +400,18 @@ async def test_scripts_in_here_documents(bench: Bench) -> None:
     ],
 )
 async def test_mistakes(
-    bench: Bench, dockerfile: str, request_: dict[str, object], error: type[Exception], reason: str
+    bench: Bench, dockerfile: str, request_: dict[str, Any], error: type[Exception], reason: str
 ) -> None:
     with pytest.raises(error) as caught:
         await bench.build(dockerfile, **request_)
     assert any(part in str(caught.value) for part in reason.split("|"))
+
+
+async def test_a_dockerfile_may_be_called_in_small_letters(bench: Bench) -> None:
+    await bench.build("FROM base\nCOPY a /x", called="dockerfile")
+    assert "COPY a /x" in bench.text
+    with pytest.raises(InvalidParameter, match="Cannot locate specified Dockerfile: Other"):
+        await bench.build("FROM base", called="other", dockerfile="Other")
 
 
 async def test_an_image_carries_its_steps(bench: Bench) -> None:
