@@ -83,6 +83,29 @@ async def test_other_containers_are_tied_by_id(world: World) -> None:
     assert any(bind.source == f"/pool/zones/{other}/etc/hosts" for bind in blueprint.binds)
 
 
+async def test_a_shared_network_can_be_shared_on(world: World) -> None:
+    owner = await run(world, "sleep", name="owner")
+    guest = await run(world, "sleep", name="guest", network_mode="container:owner")
+    third = await run(world, "sleep", network_mode="container:guest")
+    blueprint = world.runtime.zones[third].blueprint
+    assert blueprint.namespaces.net == guest
+    assert any(bind.source == f"/pool/zones/{owner}/etc/hosts" for bind in blueprint.binds)
+    await remove(world.host, owner, force=True)
+    assert world.host.containers.network_owner(record_of(world, third)).id == guest
+
+
+async def test_containers_that_share_each_others_network_have_none(world: World) -> None:
+    await make(world, "sleep", name="one", network_mode="container:two")
+    await make(world, "sleep", name="two", network_mode="container:one")
+    with pytest.raises(Conflict, match="cannot join network namespace of a non running container"):
+        await start(world.host, "one")
+    with pytest.raises(Conflict, match="cannot join network namespace of a non running container"):
+        await start(world.host, "two")
+    user = await make(world, "sleep", network_mode="bridge", links=("one:db",))
+    with pytest.raises(InvalidParameter, match="Cannot link to a non running container"):
+        await start(world.host, user.id)
+
+
 async def test_a_zone_that_does_not_run_cannot_be_joined(world: World) -> None:
     await make(world, "sleep", name="other")
     tied = await make(world, "sleep", network_mode="container:other")

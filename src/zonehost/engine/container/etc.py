@@ -15,8 +15,7 @@ NAMES = ("resolv.conf", "hostname", "hosts")
 
 def etc_paths(host: Host, record: Container) -> dict[str, str]:
     """Host path of each file, by name; those of the other container where the network is shared."""
-    owner = other_container(record.host_config.network_mode) or record.id
-    folder = f"{host.storage.zone_path(owner)}/etc"
+    folder = f"{host.storage.zone_path(host.containers.network_owner(record).id)}/etc"
     return {name: f"{folder}/{name}" for name in NAMES}
 
 

@@ -79,7 +79,8 @@ async def _launch(host: Host, zone: Zone, restart_count: int | None) -> None:
 
         private = namespaces_of(record).net == "private"
         async with room_for_a_start(host, record):
-            await together(host.keep(zone, record), host.storage.write_etc(zone.id, etc_contents(host, record)))
+            contents = etc_contents(host, record)
+            await together(host.keep(zone, record), host.storage.write_etc(zone.id, contents))
             failpoint("start.recorded")
             born = await host.runtime.create(blueprint, plumb if private else None)
         failpoint("start.born")

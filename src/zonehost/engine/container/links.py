@@ -11,7 +11,7 @@ from contextlib import suppress
 from zonehost.domain.container import Container
 from zonehost.domain.host_config import HostConfig
 from zonehost.domain.links import link_variables, parse_link
-from zonehost.domain.modes import network_name, other_container
+from zonehost.domain.modes import network_name
 from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter, NotFound
 
@@ -25,10 +25,8 @@ def check_links(host: Host, wanted: HostConfig) -> None:
     if not _on_default_bridge(wanted):
         return
     for text in wanted.links or ():
-        other = _find(host, parse_link(text)[0])
-        while owner := other_container(other.host_config.network_mode):
-            other = _find(host, owner)
-        if network_name(other.host_config.network_mode) == "host":
+        owner = host.containers.network_owner(_find(host, parse_link(text)[0]))
+        if network_name(owner.host_config.network_mode) == "host":
             raise InvalidParameter(
                 "conflicting options: host type networking can't be used with links. "
                 "This would result in undefined behavior"
@@ -93,8 +91,6 @@ def _find(host: Host, ref: str) -> Container:
 
 
 def _address(host: Host, record: Container) -> str:
-    """Its address on the default bridge, or that of the container whose network it shares; empty if there is none."""
-    while owner := other_container(record.host_config.network_mode):
-        record = host.containers.find(owner).record
-    endpoint = record.endpoints.get("bridge")
+    """The address on the default bridge of its network, empty if there is none."""
+    endpoint = host.containers.network_owner(record).endpoints.get("bridge")
     return endpoint.ipv4 if endpoint is not None else ""

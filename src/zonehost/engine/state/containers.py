@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from zonehost.domain.container import Container
 from zonehost.domain.identity import looks_like_id
+from zonehost.domain.modes import other_container
 from zonehost.domain.random_names import random_name
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import Conflict, InvalidParameter, NotFound
@@ -44,6 +45,20 @@ class Containers:
         if zone is None or not zone.listed:
             raise NotFound(f"No such container: {ref}")
         return zone
+
+    def network_owner(self, record: Container) -> Container:
+        """The container whose network this one has: itself, unless it shares another's, which may share a third's.
+
+        The last that is there, where one is gone or they share each other's.
+        """
+        seen: set[str] = set()
+        while (other := other_container(record.host_config.network_mode)) and record.id not in seen:
+            seen.add(record.id)
+            try:
+                record = self.find(other).record
+            except NotFound:
+                break
+        return record
 
     def records(self) -> Iterator[Container]:
         """All records, half-made ones too: what they use is in use."""
