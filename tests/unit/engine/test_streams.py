@@ -216,6 +216,17 @@ async def test_a_paused_container_is_named_as_the_client_named_it(world: World) 
         await start_exec(world.host, before, detach=True)
 
 
+async def test_an_exec_that_was_not_started_ends_with_its_container(world: World) -> None:
+    container = await run(world, "sleep")
+    ran, waits = [await create_exec(world.host, container, ExecRequest(cmd=("exit", "0"))) for _ in range(2)]
+    await start_exec(world.host, ran, detach=True)
+    await kill(world.host, container)
+    await start(world.host, container)
+    with pytest.raises(NotFound, match=f"No such exec instance: {waits}"):
+        await start_exec(world.host, waits, detach=True)
+    assert inspect_exec(world.host, ran).id == ran
+
+
 async def test_a_child_that_holds_the_output_does_not_hold_the_client(world: World) -> None:
     """The session ends a moment after the process, though its streams stay open."""
     container = await run(world, "sleep")

@@ -53,6 +53,7 @@ async def settle_exit(host: Host, zone: Zone, ended: Exit) -> None:
     before = zone.record
     stop_health(zone)
     give_up_waiting(zone)
+    host.execs.give_up(zone.id)
     again = not zone.no_restart and restarts(
         before.host_config.restart_policy,
         exit_code=ended.code,

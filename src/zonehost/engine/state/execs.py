@@ -82,13 +82,20 @@ class Execs:
         """Note that one does not run."""
         self._idle[entry.id] = None
         while len(self._idle) > KEPT:
-            oldest = next(iter(self._idle))
-            del self._idle[oldest]
-            self._execs.pop(oldest, None)
+            self._forget(next(iter(self._idle)))
+
+    def give_up(self, zone: str) -> None:
+        """Forget those of a zone that were not started: it has ended, and they are not of its next run."""
+        for entry in tuple(self._execs.values()):
+            if entry.zone == zone and entry.state == "created":
+                self._forget(entry.id)
 
     def drop_of(self, zone: str) -> None:
         """Forget all of a zone."""
         for entry in tuple(self._execs.values()):
             if entry.zone == zone:
-                del self._execs[entry.id]
-                self._idle.pop(entry.id, None)
+                self._forget(entry.id)
+
+    def _forget(self, exec_id: str) -> None:
+        self._execs.pop(exec_id, None)
+        self._idle.pop(exec_id, None)
