@@ -22,7 +22,9 @@ from zonehost.engine.container.prune import prune
 from zonehost.engine.container.remove import remove
 from zonehost.engine.container.rename import rename
 from zonehost.engine.container.top import top
+from zonehost.engine.container.unlink import unlink
 from zonehost.engine.container.update import update
+from zonehost.errors import InvalidParameter
 
 _CONFIG_FIELDS: Final = Config.__struct_fields__
 
@@ -35,11 +37,14 @@ _list = ContainerList()
 
 async def create_container(call: Call) -> web.StreamResponse:
     body = await call.body(ContainerCreate, split_words)
+    config = Config(**{name: getattr(body, name) for name in _CONFIG_FIELDS})
+    if config == Config():
+        raise InvalidParameter("config cannot be empty in order to create a container")
     endpoints = body.networking_config.endpoints_config or {}
     request = CreateRequest(
         name=call.text("name"),
         platform=call.text("platform"),
-        config=Config(**{name: getattr(body, name) for name in _CONFIG_FIELDS}),
+        config=config,
         host_config=body.host_config,
         endpoints={name: settings for name, settings in endpoints.items() if settings is not None},
     )
@@ -84,7 +89,10 @@ async def rename_container(call: Call) -> web.StreamResponse:
 
 
 async def remove_container(call: Call) -> web.StreamResponse:
-    await remove(call.host, call.name, force=call.flag("force"), volumes=call.flag("v"), link=call.flag("link"))
+    if call.flag("link"):
+        await unlink(call.host, call.name)
+    else:
+        await remove(call.host, call.name, force=call.flag("force"), volumes=call.flag("v"))
     return answers.empty()
 
 

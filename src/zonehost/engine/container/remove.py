@@ -19,20 +19,18 @@ from zonehost.engine.container.health import stop_health
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_volume
-from zonehost.errors import Conflict, InvalidParameter, NotFound, ZonehostError
+from zonehost.errors import Conflict, NotFound, ZonehostError
 from zonehost.ports.records import Put
 from zonehost.ports.runtime import Exit
 
 
-async def remove(host: Host, ref: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
+async def remove(host: Host, ref: str, *, force: bool = False, volumes: bool = False) -> None:
     """Remove a container, and with `volumes` its anonymous volumes that nothing else uses.
 
     Raises:
         Conflict: it runs and `force` is not given, or it is being removed already.
         Blocked: a process of it cannot be ended; it stays, marked as dead, and can be removed again later.
     """
-    if link:
-        raise InvalidParameter("removing a link is not supported: links are removed with their container")
     zone = host.containers.find(ref)
     _check_removable(zone, ref, force=force)
     async with zone.lock:
