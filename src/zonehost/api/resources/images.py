@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -23,7 +23,7 @@ from zonehost.engine.image.history import history
 from zonehost.engine.image.importing import ImportRequest, import_from, import_image
 from zonehost.engine.image.inspect import inspect
 from zonehost.engine.image.listing import ImageListRequest, list_images
-from zonehost.engine.image.load import load
+from zonehost.engine.image.load import LoadedImage, load
 from zonehost.engine.image.platform import check_platform
 from zonehost.engine.image.prune import prune
 from zonehost.engine.image.remove import remove
@@ -110,8 +110,14 @@ async def load_images(call: Call) -> web.StreamResponse:
     if call.text("platform"):
         raise Unsupported("the parameter platform is not supported: all images of the archive are loaded")
     loaded = await load(call.host, call.upload())
-    words = [f"Loaded image: {one.name}" if one.name else f"Loaded image ID: {one.id}" for one in loaded]
+    words = [line for one in loaded for line in _loaded(one)]
     return answers.encoded(b"".join(json_line({"stream": f"{line}\n"}) for line in words).rstrip(b"\n"))
+
+
+def _loaded(one: LoadedImage) -> Iterator[str]:
+    if one.before:
+        yield f"The image {one.name} already exists, renaming the old one with ID {one.before} to empty string"
+    yield f"Loaded image: {one.name}" if one.name else f"Loaded image ID: {one.id}"
 
 
 async def save_images(call: Call) -> web.StreamResponse:

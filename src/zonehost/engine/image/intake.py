@@ -13,6 +13,11 @@ from zonehost.engine.together import to_the_end
 from zonehost.ports.records import Put
 
 
+def id_of(config: bytes) -> str:
+    """The id of the image with this configuration."""
+    return f"sha256:{hashlib.sha256(config).hexdigest()}"
+
+
 async def take_in(
     host: Host, config: bytes, layers: Iterable[Layer], names: Iterable[Reference] = (), *, parent: str = ""
 ) -> Image:
@@ -21,7 +26,7 @@ async def take_in(
     Call within `taking_in()`. An image that is here already keeps its record.
     """
     layers = tuple(layers)
-    image_id = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    image_id = id_of(config)
     await host.layers.settle(tuple(layer.diff_id for layer in layers))
     now = host.clock.now()
     known = host.images.get(image_id)

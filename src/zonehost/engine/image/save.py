@@ -39,7 +39,9 @@ def _named(host: Host, ref: str) -> list[tuple[Image, str]]:
     except InvalidParameter:
         return [(image, "")]
     if name.tag or name.digest:
-        return [(image, name.familiar if name.tag else "")]
+        tag = host.images.tagged(name.canonical)
+        named = name.tag and tag is not None and tag.image == image.id  # an id can be read as a name with a tag
+        return [(image, name.familiar if named else "")]
     all_tags = [
         (tagged, other.familiar)
         for tag in host.images.tags()
