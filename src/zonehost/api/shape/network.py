@@ -28,7 +28,7 @@ def listed(found: NetworkDetail) -> dict[str, Any]:
         "IPAM": {
             "Driver": network.ipam_driver,
             "Options": network.ipam_options or None,
-            "Config": [_pool(pool) for pool in network.pools] or None,
+            "Config": [_pool(pool) for pool in sorted(network.pools, key=lambda pool: ":" in pool.subnet)] or None,
         },
         "Internal": network.internal,
         "Attachable": network.attachable,

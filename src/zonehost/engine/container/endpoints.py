@@ -205,6 +205,8 @@ def _known_name(host: Host, ref: str) -> str:
 
 def _is_address(text: str, version: int) -> bool:
     try:
-        return ipaddress.ip_address(text).version == version
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
+    return address.version == version and not mapped and not address.is_unspecified

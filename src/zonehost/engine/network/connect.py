@@ -34,8 +34,8 @@ async def connect(host: Host, ref: str, container: str, settings: EndpointSettin
     async with zone.lock:
         network = host.networks.find(ref)  # who waited for the lock may find another, or none
         record = zone.record
-        _check(host, network, record)
         endpoint = endpoint_of(host, network.name, settings)
+        _check(network, record)
         if record.state.running:
             endpoint = await _connect_running(host, zone, network, endpoint)
         else:
@@ -72,7 +72,7 @@ async def _unplug(host: Host, before: Container, plug: Plug) -> None:
         await host.networking.disconnect(before.state.pid, plugs_of(host, before), plug)
 
 
-def _check(host: Host, network: Network, record: Container) -> None:
+def _check(network: Network, record: Container) -> None:
     if record.phase is not Phase.WHOLE:
         raise Conflict(f"container {record.id} is marked for removal and cannot be connected or disconnected")
     if network.name in record.endpoints:

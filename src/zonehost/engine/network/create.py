@@ -87,7 +87,7 @@ async def discard(host: Host, network: Network) -> None:
 def _check(host: Host, request: NetworkRequest) -> None:
     if not request.name.strip():
         raise InvalidParameter("invalid name: name is empty")
-    if request.name in PREDEFINED:
+    if request.name in PREDEFINED or request.name == "default":
         raise Forbidden(f"operation is not permitted on predefined {request.name} network")
     if request.driver in _WITHOUT_ADDRESSES:
         raise Forbidden(f'only one instance of "{request.driver}" network is allowed')
