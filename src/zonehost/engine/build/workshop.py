@@ -95,6 +95,7 @@ class EngineWorkshop:
                 raise SystemFailure(f"layer {diff_id} of a build is gone")
             layers.append(layer)
         made = await take_in(self._host, image.config, layers, names, parent=image.parent)
+        tell_image(self._host, "create", made)
         for name in names:
             tell_image(self._host, "tag", made, name.familiar)
         return made.id
