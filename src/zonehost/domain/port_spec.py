@@ -77,7 +77,7 @@ def _checked(binding: PortBinding) -> PortBinding:
         if not all(number.isdecimal() and int(number) <= _HIGHEST for number in numbers) or int(first) > int(
             numbers[-1]
         ):
-            raise InvalidParameter(f"invalid hostPort: {binding.host_port}")
+            raise InvalidParameter(f'invalid port specification: "{binding.host_port}"')
     if binding.host_ip:
         try:
             ipaddress.ip_address(binding.host_ip)

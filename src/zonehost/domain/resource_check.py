@@ -75,7 +75,7 @@ def parse_number_list(text: str) -> frozenset[int]:
         InvalidParameter: it is badly written.
     """
     numbers: set[int] = set()
-    for part in filter(None, text.strip().split(",")):
+    for part in text.strip().split(",") if text.strip() else ():
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
             raise InvalidParameter(f"invalid format: {text}")

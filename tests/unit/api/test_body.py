@@ -38,6 +38,11 @@ def test_a_command_may_be_one_word() -> None:
     assert body.entrypoint == ("a", "b")
 
 
+def test_capabilities_may_be_one_word() -> None:
+    body = create('{"HostConfig": {"CapAdd": "NET_ADMIN", "capdrop": ["MKNOD"]}}')
+    assert (body.host_config.cap_add, body.host_config.cap_drop) == (("NET_ADMIN",), ("MKNOD",))
+
+
 def test_keys_of_maps_are_no_field_names() -> None:
     body = create('{"Labels": {"IMAGE": "x"}, "HostConfig": {"PortBindings": {"80/TCP": [{"hostport": "8080"}]}}}')
     assert body.labels == {"IMAGE": "x"}

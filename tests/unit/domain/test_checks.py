@@ -53,6 +53,7 @@ def refused(words: str, *, by: type[Exception] = InvalidParameter) -> Any:
         ({"cpu_quota": 10}, "CPU cfs quota can not be less than 1ms"),
         ({"cpuset_cpus": "0-7"}, "Requested CPUs are not available - requested 0-7, available: 0-1"),
         ({"cpuset_cpus": "a"}, "Invalid value a for cpuset cpus"),
+        ({"cpuset_cpus": "0-1,,"}, "Invalid value 0-1,, for cpuset cpus"),
         ({"cpuset_mems": "1"}, "Requested memory nodes are not available"),
         ({"blkio_weight": 5}, "Range of blkio weight is from 10 to 1000"),
         ({"blkio_weight_device": (WeightDevice(path="/dev/x", weight=1),)}, "/dev/x has 1"),

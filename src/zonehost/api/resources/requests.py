@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from zonehost.domain.host_config import HostConfig
 from zonehost.domain.naming import docker_name
 
 _WORD_LISTS: Final = ("Cmd", "Entrypoint", "Shell")
+_CAPABILITY_LISTS: Final = ("CapAdd", "CapDrop")
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, rename=docker_name):
@@ -140,6 +142,12 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, rename=str):
 
 def split_words(raw: dict[str, Any]) -> None:
     """A command may be one string, which is one word and not a line to be split (Docker's StrSlice)."""
-    for name in _WORD_LISTS:
+    _listed(raw, _WORD_LISTS)
+    if isinstance(host_config := raw.get("HostConfig"), dict):
+        _listed(host_config, _CAPABILITY_LISTS)
+
+
+def _listed(raw: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
         if isinstance(raw.get(name), str):
             raw[name] = [raw[name]]
