@@ -12,6 +12,7 @@ from tests.unit.engine.steps import actions, make, quiet, record_of, run
 from zonehost.domain.config import Config
 from zonehost.domain.filters import Filters
 from zonehost.domain.host_config import HostConfig, PortBinding, RestartPolicy
+from zonehost.domain.image import Tag
 from zonehost.domain.image_config import HistoryStep, write_image_config
 from zonehost.engine.container.commit import CommitRequest, commit
 from zonehost.engine.container.listing import ListRequest, list_containers
@@ -162,6 +163,18 @@ async def test_images_of_one_second_have_an_order(world: World) -> None:
         listed = await list_images(world.host, request)
         assert [summary.tags for summary in listed] == [(f"image{number}:latest",) for number in wanted]
         assert all(summary.created == 1_704_067_200 for summary in listed)
+
+
+async def test_an_image_with_a_digest_only_is_dangling_and_not(world: World) -> None:
+    base = world.host.images.find("tool")
+    for number, name in ((1, ""), (2, f"docker.io/library/tool@{base.id}"), (3, "docker.io/library/tool:3")):
+        image = msgspec.structs.replace(base, id=f"sha256:{number:064}")
+        world.host.images.add(image)
+        if name:
+            world.host.images.put_tag(Tag(name=name, image=image.id, tagged=number))
+    for wanted, numbers in (("true", {1, 2}), ("false", {2, 3})):
+        listed = await list_images(world.host, ImageListRequest(filters=Filters({"dangling": (wanted,)})))
+        assert {int(summary.image.id[-1]) for summary in listed if summary.image.id != base.id} == numbers
 
 
 async def test_prune_takes_what_does_not_run(three: World) -> None:

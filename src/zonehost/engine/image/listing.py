@@ -123,7 +123,8 @@ def _summary(
     dangling = not tags and not digests
     wanted = filters.flag("dangling")
     inner = dangling and bool(host.images.children_of(image.id))
-    if (inner and not request.all) or (wanted is not None and wanted != dangling):
+    # As in Docker, one that only a digest names is among those that dangle, and among those that do not.
+    if (inner and not request.all) or (bool(tags) if wanted else wanted is not None and dangling):
         return None
     if patterns:
         tags, digests = _matching(tags, patterns), _matching(digests, patterns)
