@@ -125,9 +125,9 @@ async def test_a_proxy_leads_to_the_registry(registry: str) -> None:
 async def test_login(daemon: Daemon, tmp_path: Path) -> None:
     async with debian_registry(tmp_path / "registry", auth=basic_auth(tmp_path)) as address:
         make_image(daemon, f"{address}/app", ("a", "1"))
-        assert "unauthorized: authentication required" in daemon.run("push", f"{address}/app").err
+        assert "no basic auth credentials" in daemon.run("push", f"{address}/app").err
         wrong = daemon.run("login", "-u", USER, "--password-stdin", address, stdin="wrong")
-        assert wrong.status != 0
+        assert "/v2/ failed with status: 401 Unauthorized" in wrong.err
         assert "Login Succeeded" in daemon.docker("login", "-u", USER, "--password-stdin", address, stdin=PASSWORD)
         daemon.docker("push", f"{address}/app")
         daemon.docker("pull", f"{address}/app")

@@ -184,7 +184,8 @@ class RegistryClient:
                 content_type = response.headers.get("Content-Type", "")
                 promised = response.headers.get("Docker-Content-Digest", "")
         except NotFound as error:
-            raise NotFound(f"manifest for {access.repository}:{reference} not found: {error}") from error
+            name = f"{access.repository}{'@' if ':' in reference else ':'}{reference}"
+            raise NotFound(f"manifest for {name} not found: {error}") from error
         digest = manifests.digest_of(data)
         expected = reference if ":" in reference else promised
         if expected.startswith("sha256:") and expected != digest:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import msgspec
 
+from zonehost.drivers.registry.refusals import refusal
 from zonehost.errors import InvalidParameter, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _CLIENT = "zonehost"
 _DEFAULT_LIFE = 60
 """Seconds that a token lives when the server does not say (token authentication specification)."""
 _MARGIN = 10
+_LARGEST_ANSWER = 1 << 20
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -79,7 +81,7 @@ class Tokens:
         found = await self._ask(challenge, scopes, login, tls)
         token = found.token or found.access_token
         if not token:
-            raise Unauthorized(f"the token server {challenge.parameters.get('realm')} gave no token")
+            raise Unauthorized("authorization server did not include a token in the response")
         life = max(found.expires_in, _DEFAULT_LIFE) - _MARGIN
         self._kept = {old: value for old, value in self._kept.items() if value[1] > time.monotonic()}
         self._kept[key] = (token, time.monotonic() + life)
@@ -114,11 +116,10 @@ class Tokens:
                     query += [("offline_token", "true"), ("client_id", _CLIENT)]
                 request = self._session.get(realm, params=query, headers=headers, ssl=secure)
             async with request as response:
-                if response.status in (401, 403):
-                    raise Unauthorized("unauthorized: incorrect username or password")
+                body = await response.content.read(_LARGEST_ANSWER)
                 if response.status != 200:
-                    raise Unavailable(f"the token server {realm} answered {response.status} {response.reason}")
-                return msgspec.json.decode(await response.read(), type=_Token)
+                    raise refusal(response, body)
+                return msgspec.json.decode(body, type=_Token)
         except msgspec.MsgspecError as error:
             raise Unavailable(f"the token server {realm} gave no token: {error}") from error
         except (aiohttp.ClientError, TimeoutError) as error:

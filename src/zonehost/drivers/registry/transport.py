@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from zonehost.drivers.registry.challenge import Challenge, read_challenges
+from zonehost.drivers.registry.refusals import refusal
 from zonehost.drivers.registry.tokens import Tokens
 from zonehost.drivers.registry.trust import tls_context
-from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable, ZonehostError
+from zonehost.errors import InvalidParameter, Unauthorized, Unavailable, ZonehostError
 
 if TYPE_CHECKING:
     import ssl
@@ -43,15 +43,6 @@ class Access:
         """What to ask a token server for."""
         own = f"repository:{self.repository.path}:{self.actions}"
         return (own, *(f"repository:{other.path}:pull" for other in self.also))
-
-
-class _Error(msgspec.Struct, frozen=True):
-    code: str = ""
-    message: str = ""
-
-
-class _Errors(msgspec.Struct, frozen=True):
-    errors: tuple[_Error, ...] = ()
 
 
 class Transport:
@@ -128,10 +119,19 @@ class Transport:
         path: str,
         options: dict[str, Any],
     ) -> aiohttp.ClientResponse:
-        response = await self._send(stack, endpoint, access, method, path, options)
+        try:
+            response = await self._send(stack, endpoint, access, method, path, options)
+        except Unavailable:
+            # It may have another token server by now.
+            if self._challenges.pop(endpoint, None) is None:
+                raise
+            response = await self._send(stack, endpoint, access, method, path, options)
         if response.status != 401:
             return response
-        self._challenges[endpoint] = read_challenges(response.headers.getall("WWW-Authenticate", []))
+        challenges = read_challenges(response.headers.getall("WWW-Authenticate", []))
+        self._challenges[endpoint] = challenges
+        if access.login is None and challenges and all(challenge.scheme == "basic" for challenge in challenges):
+            raise Unauthorized("no basic auth credentials")
         response.release()
         return await self._send(stack, endpoint, access, method, path, options)
 
@@ -160,8 +160,10 @@ class Transport:
 
     async def check_login(self, access: Access) -> str:
         """Whether the registry takes the login; an identity token if it gives one. Raises Unauthorized."""
-        async with self.request(access, "GET", "", accept=(200, 404)) as response:
+        async with self.request(access, "GET", "", accept=(200, 401, 404)) as response:
             reached = response.url
+            if response.status == 401:
+                raise Unauthorized(f"login attempt to {reached} failed with status: 401 Unauthorized")
         login = access.login
         endpoint = self._working[access.repository.host, True]
         if login is None or endpoint not in self._challenges:
@@ -216,18 +218,4 @@ def _why_not_connected(error: aiohttp.ClientError) -> str:
 async def _error(response: aiohttp.ClientResponse) -> ZonehostError:
     """The registry's refusal as one of ours, in the registry's words."""
     body = (await read_bounded(response, _LARGEST_ERROR)) if response.method != "HEAD" else b""
-    try:
-        told = msgspec.json.decode(body, type=_Errors).errors
-    except msgspec.MsgspecError:
-        told = ()
-    words = "; ".join(f"{error.code.lower().replace('_', ' ')}: {error.message}" for error in told)
-    reason = words or f"{response.method} {response.url}: {response.status} {response.reason}"
-    if response.status == 401:
-        return Unauthorized(words or "unauthorized: authentication required")
-    if response.status == 403:
-        return Forbidden(reason)
-    if response.status == 404:
-        return NotFound(reason)
-    if response.status in (407, 429) or response.status >= 500:
-        return Unavailable(reason)
-    return InvalidParameter(reason)
+    return refusal(response, body)
