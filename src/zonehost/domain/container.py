@@ -12,7 +12,7 @@ from zonehost.domain.host_config import HostConfig
 from zonehost.domain.identity import short
 from zonehost.domain.network import Endpoint, PublishedPort
 from zonehost.domain.phase import Phase
-from zonehost.domain.volume import ImageFile
+from zonehost.domain.volume import HostFolder, ImageFile
 
 
 class Status(StrEnum):
@@ -47,7 +47,13 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     subpath: str = ""
     tmpfs_options: str = ""
     image: ImageFile | None = None
-    """What the volume is, where it is no dataset."""
+    folder: HostFolder | None = None
+    """What the volume is, where it is no dataset: one of these."""
+
+    @property
+    def in_pool(self) -> bool:
+        """Whether it is a volume that is a dataset."""
+        return self.type == "volume" and self.image is None and self.folder is None
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):

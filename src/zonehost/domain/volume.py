@@ -12,6 +12,7 @@ from zonehost.errors import InvalidParameter, Unsupported
 
 FILE_SYSTEMS: Final = ("ext4", "xfs", "erofs", "squashfs")
 """What a volume of the type image may hold."""
+_BINDING: Final = ("bind", "rbind")
 
 
 class ImageFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,17 +23,18 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True):
     readonly: bool = False
 
 
-def image_file(options: Mapping[str, str] | None) -> ImageFile | None:
-    """The image file that a volume of these options is; None where it is a dataset.
+class HostFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder of the host that is a volume, with what is mounted inside it if it is `recursive`."""
 
-    Raises:
-        InvalidParameter: an option does not fit. Unsupported: it is of another type of Docker's.
-    """
-    kind = (options or {}).get("type")
-    if options is None or kind is None:
+    device: str
+    readonly: bool = False
+    recursive: bool = False
+
+
+def image_file(options: Mapping[str, str] | None) -> ImageFile | None:
+    """The image file that a volume of these options is; None where it is none. Raises InvalidParameter."""
+    if options is None or options.get("type") != "image":
         return None
-    if kind != "image":
-        raise Unsupported(f'volume option type: "{kind}" is not supported, only image')
     for option in options:
         if option not in ("type", "device", "fstype", "ro"):
             raise InvalidParameter(f"volume option {option}: not with type=image")
@@ -44,6 +46,32 @@ def image_file(options: Mapping[str, str] | None) -> ImageFile | None:
     if options.get("ro", "") not in ("", "true", "false"):
         raise InvalidParameter(f'volume option ro: "{options["ro"]}" is neither true nor false')
     return ImageFile(device=device, fstype=fstype, readonly=options.get("ro", "false") != "false")
+
+
+def host_folder(options: Mapping[str, str] | None) -> HostFolder | None:
+    """The folder of the host that a volume of these options is, as mount(8) would bind it; None where it is none.
+
+    Raises:
+        InvalidParameter: an option does not fit. Unsupported: it is of another type of Docker's.
+    """
+    asked = {name: text for name, text in (options or {}).items() if name in ("type", "o", "device")}
+    if not asked or asked.get("type") == "image":
+        return None
+    words = set(filter(None, asked.get("o", "").split(",")))
+    if "type" in asked and words.isdisjoint(_BINDING):
+        kind = asked["type"]
+        raise Unsupported(f'volume option type: "{kind}" is not supported, only image, and none with o=bind')
+    for name in ("type", "device"):
+        if name not in asked:
+            raise InvalidParameter(f'missing required option: "{name}"')
+    for word in sorted(words - {*_BINDING, "ro", "rw"}):
+        raise Unsupported(f'volume option o: "{word}" is not supported, only bind, rbind, ro and rw')
+    for name in sorted((options or {}).keys() - asked.keys()):
+        raise InvalidParameter(f"volume option {name}: not with o=bind")
+    device = asked["device"]
+    if not device.startswith("/"):
+        raise InvalidParameter(f'volume option device: "{device}" is no absolute path')
+    return HostFolder(device=device, readonly="ro" in words, recursive="rbind" in words)
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):

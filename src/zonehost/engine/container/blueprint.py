@@ -193,15 +193,16 @@ def _has_quota(host: Host, record: Container) -> bool:
 
 
 def _bind(point: MountPoint, *, enclosed: bool) -> BindMount:
+    elsewhere, folder = point.image or point.folder, point.folder
     return BindMount(
-        source=point.image.device if point.image is not None else point.source,
+        source=elsewhere.device if elsewhere is not None else point.source,
         destination=point.destination,
         image=point.image,
-        readonly=not point.writable,
-        recursive=point.recursive,
+        readonly=not point.writable or (folder is not None and folder.readonly),
+        recursive=point.recursive if folder is None else folder.recursive,
         recursive_readonly=point.recursive_readonly,
         propagation=point.propagation or "rprivate",
-        enclosed=enclosed and point.type == "volume" and point.image is None,
+        enclosed=enclosed and point.in_pool,
         subpath=point.subpath,
     )
 

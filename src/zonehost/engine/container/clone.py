@@ -81,7 +81,7 @@ def _copies(host: Host, before: Container, name: str, snapshot: Snapshot | None)
     """By the name of each volume of the zone, its copy to be."""
     copies: dict[str, Volume] = {}
     for point in before.mounts:
-        if point.type != "volume" or point.image is not None or point.name in copies:
+        if not point.in_pool or point.name in copies:
             continue
         copy = new_id() if point.anonymous else f"{name}-{point.name}"
         if host.volumes.get(copy) is not None:
@@ -118,8 +118,8 @@ def _cloned(before: Container, name: str, copies: dict[str, Volume], origin: str
 
 
 def moved(host: Host, point: MountPoint, copies: Mapping[str, Volume]) -> MountPoint:
-    """The mount point with the copy of its volume in it; an image file is shared."""
-    if point.type != "volume" or point.image is not None:
+    """The mount point with the copy of its volume in it; image files and the host's folders are shared."""
+    if not point.in_pool:
         return point
     copy = copies[point.name].name
     return msgspec.structs.replace(point, name=copy, source=host.storage.volume_path(copy), no_copy=True)

@@ -23,7 +23,7 @@ from zonehost.engine.container.completion import complete_host_config
 from zonehost.engine.container.discard import discard
 from zonehost.engine.container.endpoints import asked_endpoints
 from zonehost.engine.container.links import check_links
-from zonehost.engine.container.mounts import MountPlan, check_sources, plan_mounts
+from zonehost.engine.container.mounts import MountPlan, check_folders, check_sources, plan_mounts
 from zonehost.engine.container.populate import populate_volumes
 from zonehost.engine.container.request_check import check_request
 from zonehost.engine.host import Host
@@ -71,6 +71,7 @@ async def create(host: Host, request: CreateRequest) -> Created:
         failpoint("create.dataset")
         for volume in plan.new_volumes:
             await make_dataset(host, volume, zone.id if volume.anonymous else "")
+        await check_folders(host, plan.points)
         await populate_volumes(host, zone.record)
         failpoint("create.populated")
         await _finish(host, zone, plan.new_volumes)

@@ -29,6 +29,7 @@ from zonehost.engine.container.endpoints import (
 from zonehost.engine.container.etc import etc_contents
 from zonehost.engine.container.health import checked, watch_health
 from zonehost.engine.container.log_watch import forward_log, watch_log
+from zonehost.engine.container.mounts import check_folders
 from zonehost.engine.container.start_room import room_for_a_start
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
@@ -170,6 +171,7 @@ async def _check_ties(host: Host, record: Container) -> None:
                     f'invalid mount config for type "bind": bind source path does not exist: {point.source}'
                 )
             await host.machine.make_folder(point.source)
+    await check_folders(host, record.mounts)
 
 
 async def _note_failure(host: Host, zone: Zone, before: Container, error: BaseException) -> None:

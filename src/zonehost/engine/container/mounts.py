@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -20,10 +21,10 @@ from zonehost.domain.mount_spec import (
     parse_volumes_from,
 )
 from zonehost.domain.phase import Phase
-from zonehost.domain.volume import Volume, image_file
+from zonehost.domain.volume import Volume, host_folder, image_file
 from zonehost.engine.host import Host
 from zonehost.engine.volume.origin import with_origin
-from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
+from zonehost.errors import Conflict, InvalidParameter, NotFound, SystemFailure, Unsupported
 from zonehost.ports.machine import PathKind
 
 
@@ -48,6 +49,18 @@ async def check_sources(host: Host, host_config: HostConfig) -> None:
                 raise InvalidParameter(
                     f'invalid mount config for type "bind": bind source path does not exist: {point.source}'
                 )
+
+
+async def check_folders(host: Host, points: Iterable[MountPoint]) -> None:
+    """Whether the host's folders that are volumes are there. Raises SystemFailure."""
+    for point in points:
+        if point.folder is None:
+            continue
+        kind = await host.machine.kind(point.folder.device)
+        if kind is not PathKind.FOLDER:
+            why = "no such file or directory" if kind is PathKind.MISSING else "not a directory"
+            mount = f"mount {point.folder.device}:{point.source}, flags: 0x1000: {why}"
+            raise SystemFailure(f"error while mounting volume '{point.source}': failed to mount local volume: {mount}")
 
 
 def plan_mounts(host: Host, config: Config, host_config: HostConfig) -> MountPlan:
@@ -107,7 +120,12 @@ def _with_volumes(host: Host, planned: dict[str, MountAsk]) -> MountPlan:
             image = image_file(volume.options)
             if image is not None and point.subpath:
                 raise Unsupported(f"mount {destination}: a subpath of volume {volume.name}, which is an image file")
-            point = msgspec.structs.replace(point, source=host.storage.volume_path(point.name), image=image)
+            point = msgspec.structs.replace(
+                point,
+                source=host.storage.volume_path(point.name),
+                image=image,
+                folder=host_folder(volume.options),
+            )
         elif point.type == "image":
             point = msgspec.structs.replace(point, source=host.images.find(point.source).id)
         points.append(point)

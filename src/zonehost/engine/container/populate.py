@@ -19,7 +19,9 @@ async def populate_volumes(host: Host, record: Container) -> None:
         return
     tree = ZoneTree(zone=record.id, pid=0, root=root_of(host, record))
     for point in wanted:
-        await host.files.populate(tree, point.destination, point.source)
+        folder = point.folder
+        if folder is None or not folder.readonly:
+            await host.files.populate(tree, point.destination, point.source if folder is None else folder.device)
 
 
 def root_of(host: Host, record: Container) -> Root:

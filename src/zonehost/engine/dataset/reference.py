@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zonehost.domain.snapshot import Dataset, Snapshot
-from zonehost.domain.volume import image_file
+from zonehost.domain.volume import host_folder, image_file
 from zonehost.engine.host import Host
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.ports.snapshots import Snapshots
@@ -32,10 +32,12 @@ def find_dataset(host: Host, ref: str) -> Dataset:
 
 
 def volume_dataset(host: Host, name: str) -> Dataset:
-    """The volume of that name. Raises NotFound if there is none, Unsupported if it is an image file."""
+    """The volume of that name. Raises NotFound if there is none, Unsupported if it is no dataset."""
     volume = host.volumes.find(name)
     if image_file(volume.options) is not None:
         raise Unsupported(f"volume {name} is an image file and no dataset: it has no snapshots")
+    if host_folder(volume.options) is not None:
+        raise Unsupported(f"volume {name} is a folder of the host and no dataset: it has no snapshots")
     return Dataset("volume", name)
 
 
@@ -52,12 +54,12 @@ def find_snapshot(host: Host, reference: str) -> Snapshot:
 
 
 def with_volumes(host: Host, dataset: Dataset) -> tuple[Dataset, ...]:
-    """The dataset, and if it is a zone the volumes that are mounted in it; image files are no datasets."""
+    """The dataset, and if it is a zone the volumes that are mounted in it, if they are datasets."""
     zone = host.containers.get(dataset.name) if dataset.kind == "zone" else None
     if zone is None:
         return (dataset,)
     mounts = zone.record.mounts
-    names = {point.name: None for point in mounts if point.type == "volume" and point.image is None}
+    names = {point.name: None for point in mounts if point.in_pool}
     return (dataset, *(Dataset("volume", name) for name in names))
 
 

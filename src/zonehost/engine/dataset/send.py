@@ -70,7 +70,7 @@ async def prepare(
     port = snapshotter(host, "send")
     ref, name = split(reference)
     of = find_dataset(host, ref)
-    _check_images(host, of)
+    _check_volumes(host, of)
     earlier = host.snapshots.find(of, base) if base else None
     if not name:
         now = host.clock.now()
@@ -111,11 +111,12 @@ def _known(host: Host, token: Token) -> tuple[Snapshot, Snapshot | None]:
     return snapshot, by_origin[token.base.id] if token.base is not None else None
 
 
-def _check_images(host: Host, of: Dataset) -> None:
+def _check_volumes(host: Host, of: Dataset) -> None:
     zone = host.containers.get(of.name) if of.kind == "zone" else None
     for point in zone.record.mounts if zone is not None else ():
-        if point.image is not None:
-            raise Unsupported(f"send: volume {point.name} is an image file, and no part of a snapshot")
+        if point.type == "volume" and not point.in_pool:
+            what = "an image file" if point.image is not None else "a folder of the host"
+            raise Unsupported(f"send: volume {point.name} is {what}, and no part of a snapshot")
 
 
 def _head(host: Host, of: Dataset, snapshot: Snapshot, earlier: Snapshot | None, *, layers: bool) -> Head:

@@ -15,7 +15,7 @@ from zonehost.domain.identity import new_id
 from zonehost.domain.image import Image
 from zonehost.domain.log_config import parse_size
 from zonehost.domain.snapshot import Dataset
-from zonehost.domain.volume import Volume, image_file
+from zonehost.domain.volume import Volume, host_folder, image_file
 from zonehost.engine.dataset.reference import check_whole, snapshotter, split, volume_dataset
 from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter
@@ -33,6 +33,7 @@ def with_origin(host: Host, volume: Volume) -> Volume:
     """
     options = volume.options or {}
     image_file(options)
+    host_folder(options)
     if "from" in options and "from-image" in options:
         raise InvalidParameter(f"create {volume.name}: of the options from and from-image only one can be given")
     if "from-image" in options:
@@ -57,6 +58,8 @@ async def make_dataset(host: Host, volume: Volume, zone: str = "") -> None:
     if file is not None:
         if await host.machine.kind(file.device) is not PathKind.FILE:
             raise InvalidParameter(f"volume option device: {file.device} is no file of this host")
+        options = {}
+    if host_folder(options) is not None:
         options = {}
     source, image = options.pop("from", ""), options.pop("from-image", "")
     if not source and not image:
