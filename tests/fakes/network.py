@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -43,7 +43,7 @@ class MemoryNetworking:
         return network.options
 
     async def choose_pools(
-        self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
+        self, existing: Iterable[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:
         self._subnets += 1
         pools = [Pool(subnet=f"10.{self._subnets}.0.0/16", gateway=f"10.{self._subnets}.0.1")] if ipv4 else []

@@ -5,7 +5,7 @@ The engine decides who has which address (domain.ipam); this port makes it so. E
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,9 +52,9 @@ class Networking(Protocol):
         """The options that a network shows: what it was given, and of the default bridge what it was made with."""
 
     async def choose_pools(
-        self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
+        self, existing: Iterable[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:
-        """Subnets with gateways that nothing on this host uses yet.
+        """Subnets with gateways that nothing on this host uses yet, nor a network of those that exist by then.
 
         Raises:
             InvalidParameter: the configured pools are exhausted, in Docker's words.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from tests.integration.network.world import BRIEFLY, HOST, HOST6, OUTSIDE, World, address
-from zonehost.domain.network import Pool
+from zonehost.domain.network import Network, Pool
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.errors import Conflict
 
@@ -233,3 +234,22 @@ async def test_two_daemons_that_choose_at_once_choose_differently(
     chosen = await asyncio.gather(*(driver.choose_pools([]) for driver in (net, other, net, other)))
     assert len({pool.subnet for [pool] in chosen}) == 4
     await other.close()
+
+
+async def test_a_subnet_that_another_network_got_while_it_was_chosen_is_not_chosen(
+    world: World, net: KernelNetworking, run_root: Path
+) -> None:
+    other = KernelNetworking("other", run_root)
+    [first] = await other.choose_pools([])
+    await other.close()
+    known: list[Network] = []
+
+    class Growing:
+        """Nobody has it at the first look; at the next a network does."""
+
+        def __iter__(self) -> Iterator[Network]:
+            yield from tuple(known)
+            known[:] = [Network(id="f" * 64, name="quick", driver="bridge", created=1, pools=(first,))]
+
+    [chosen] = await net.choose_pools(Growing())
+    assert not ip_network(chosen.subnet).overlaps(ip_network(first.subnet))

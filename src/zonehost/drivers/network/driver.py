@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from zonehost.domain.host_config import PortBinding
-from zonehost.domain.ipam import DEFAULT_BASES, Base, overlap, with_gateway
+from zonehost.domain.ipam import DEFAULT_BASES, Base, Subnet, overlap, with_gateway
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, flows, forwarding, plan, publishing, rules
 from zonehost.drivers.network.answering import Answering
@@ -82,18 +82,27 @@ class KernelNetworking:
         return frozenset(self._zones)
 
     async def choose_pools(
-        self, existing: Sequence[Network], *, ipv4: bool = True, ipv6: bool = False
+        self, existing: Iterable[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:
         """Subnets that neither this host nor a network has."""
-        busy = await self._in_thread(self._wiring.busy_subnets)
-        busy += [subnet for network in existing for subnet in plan.subnets(network)]
         chosen = []
         if ipv4:
-            chosen.append(self._subnets.choose(self._settings.bases, busy))
+            chosen.append(await self._free_subnet(self._settings.bases, existing))
         if ipv6:
             own = plan.own_base6(self._names, forwarding.machine_id())
-            chosen.append(self._subnets.choose(self._settings.bases6 or (own,), busy))
+            chosen.append(await self._free_subnet(self._settings.bases6 or (own,), existing))
         return tuple(with_gateway(Pool(subnet=str(subnet))) for subnet in chosen)
+
+    async def _free_subnet(self, bases: Sequence[Base], existing: Iterable[Network]) -> Subnet:
+        """One that is claimed first and looked at then: whoever gave up a claim on it has made a network by then."""
+        busy = plan.subnets(*existing)
+        while True:
+            claimed = self._subnets.choose(bases, busy)
+            busy = await self._in_thread(self._wiring.busy_subnets)
+            busy += plan.subnets(*existing)
+            if not any(overlap(claimed, other) for other in busy):
+                return claimed
+            self._subnets.release([claimed])
 
     async def is_contested(self, network: Network) -> bool:
         """Whether another link's subnets overlap."""
@@ -125,7 +134,7 @@ class KernelNetworking:
         if network.driver != "bridge":
             return
         await self._in_thread(self._ensure, network)
-        self._subnets.made(plan.subnets(network))
+        self._subnets.release(plan.subnets(network))
         self._networks[network.id] = network
         try:
             await self._tables.change(self._wall_changes(network, add=True))

@@ -81,9 +81,9 @@ class ParentLink:
     dummy: bool = False
 
 
-def subnets(network: Network) -> list[Subnet]:
-    """The subnets of a network."""
-    return [ip_network(pool.subnet) for pool in network.pools]
+def subnets(*networks: Network) -> list[Subnet]:
+    """The subnets of networks."""
+    return [ip_network(pool.subnet) for network in networks for pool in network.pools]
 
 
 def own_base6(names: Names, machine: str) -> Base:

@@ -37,8 +37,8 @@ class Subnets:
                 return piece
             others.append(piece)
 
-    def made(self, subnets: Iterable[Subnet]) -> None:
-        """Bridges have these now: the routes say so, and the claims can end."""
+    def release(self, subnets: Iterable[Subnet]) -> None:
+        """End claims: bridges have these subnets now, and the routes say so."""
         for subnet in subnets:
             self._end(str(subnet))
 

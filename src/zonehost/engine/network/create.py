@@ -138,7 +138,7 @@ async def _drawn(host: Host, request: NetworkRequest) -> Network:
     host.networking.check(network)
     check_overlap(request.pools, host.networks)
     need4, need6 = request.ipv4 and not four, ipv6 and not six
-    chosen = await host.networking.choose_pools(tuple(host.networks), ipv4=need4, ipv6=need6) if need4 or need6 else ()
+    chosen = await host.networking.choose_pools(host.networks, ipv4=need4, ipv6=need6) if need4 or need6 else ()
     pools = tuple(with_gateway(pool) for pool in (*request.pools, *chosen))
     # While subnets were chosen another network may have taken them.
     check_overlap(pools, host.networks)

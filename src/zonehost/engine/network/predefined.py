@@ -33,7 +33,7 @@ async def ensure_predefined(host: Host, alive: Set[str] = frozenset()) -> None:
             name=name,
             driver=_DRIVERS[name],
             created=host.clock.now(),
-            pools=await host.networking.choose_pools(tuple(host.networks)) if name == "bridge" else (),
+            pools=await host.networking.choose_pools(host.networks) if name == "bridge" else (),
             predefined=True,
             phase=Phase.WHOLE,
         )
@@ -47,7 +47,7 @@ async def _yield_bridge(host: Host, alive: Set[str]) -> None:
     if bridge is None or any(zone.id in alive and bridge.name in zone.record.endpoints for zone in host.containers):
         return
     if await host.networking.is_contested(bridge):
-        pools = await host.networking.choose_pools(tuple(host.networks))
+        pools = await host.networking.choose_pools(host.networks)
         log.warning("the network bridge moves to %s: its subnet is in use on this host", pools[0].subnet)
         moved = msgspec.structs.replace(bridge, pools=pools)
         await host.records.commit(Put(moved))
