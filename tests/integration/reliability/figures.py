@@ -29,6 +29,9 @@ TITLES: Final = {
     10: "races of 8 clients against a model",
 }
 
+WHOLE: Final = "whole"
+"""What a run of all tests is called, rows and others."""
+
 Figure = Callable[..., None]
 """`figure(name, value, fold=max)`: a figure of the test's row; of several tests, `fold` makes one."""
 FOLDS: Final[dict[str, Callable[[Iterable[Any]], Any]]] = {"max": max, "sum": sum}
@@ -69,20 +72,26 @@ def lines(rows: dict[int, Row]) -> list[str]:
     ]
 
 
-def keep(rows: dict[int, Row]) -> None:
-    """Write the rows that ran into docs/reliability.json, and all that it holds into the table of the page."""
+def keep(rows: dict[int, Row], seconds: float | None = None) -> None:
+    """Write the rows that ran into docs/reliability.json, and all that it holds into the table of the page.
+
+    `seconds` is what a run of everything took; None of a run of less.
+    """
     store = DOCS / "reliability.json"
     known: dict[str, Any] = json.loads(store.read_text()) if store.exists() else {}
+    measured = {"date": time.strftime("%Y-%m-%d"), "machine": f"Linux {platform.release()}, {os.cpu_count()} CPUs"}
     for number, row in rows.items():
         known[str(number)] = {
-            "date": time.strftime("%Y-%m-%d"),
-            "machine": f"Linux {platform.release()}, {os.cpu_count()} CPUs",
+            **measured,
             "tests": len(row.tests),
             "failed": len(row.failed),
             "seconds": round(row.seconds),
             "figures": row.folded(),
         }
-    store.write_text(json.dumps(dict(sorted(known.items(), key=lambda item: int(item[0]))), indent=1) + "\n")
+    if seconds is not None:
+        known[WHOLE] = {**measured, "seconds": round(seconds)}
+    order = [WHOLE, *map(str, TITLES)]
+    store.write_text(json.dumps(dict(sorted(known.items(), key=lambda row: order.index(row[0]))), indent=1) + "\n")
     page = DOCS / "reliability.md"
     before, _, rest = page.read_text().partition(BEGIN)
     page.write_text(before + BEGIN + _table(known) + END + rest.partition(END)[2])
@@ -95,7 +104,9 @@ def _table(known: dict[str, Any]) -> str:
         for number, title in TITLES.items()
     )
     places = sorted({f"{row['date']}, {row['machine']}" for row in known.values()})
-    return f"{head}{body}\nMeasured {'; '.join(places)}.\n"
+    whole = known.get(WHOLE)
+    took = f" One run of everything took {whole['seconds']} s, {whole['date']}." if whole is not None else ""
+    return f"{head}{body}\nMeasured {'; '.join(places)}.{took}\n"
 
 
 def _found(row: dict[str, Any] | None) -> str:

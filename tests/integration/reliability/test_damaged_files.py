@@ -105,7 +105,7 @@ def test_zones_outlive_what_is_written_of_them(
         [(place, how) for at, place in enumerate(places[1:]) if (place, how := DAMAGES[(at + turn) % 4]) in all_]
         for turn in range(len(DAMAGES))
     ]
-    turns += [[one] for one in all_[:: rounds(len(all_), 2)]]
+    turns += [[one] for one in all_[:: rounds(len(all_), 5)]]
     for spoilt in turns:
         if own.process is not None:
             own.docker("version")  # the copy of the state is written while the answer is on its way
