@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -31,6 +32,9 @@ class MemoryNetworking:
         self.networks: dict[str, Network] = {}
         self.zones: dict[str, ZonePlugs] = {}
         self.contested: set[str] = set()
+        self.lost: asyncio.Queue[str] = asyncio.Queue()
+        self.cut: set[str] = set()
+        """Endpoints whose links somebody deleted."""
         self._held: dict[str, tuple[PublishedPort, ...]] = {}
         self._subnets = 0
         self._port = 40000
@@ -106,6 +110,18 @@ class MemoryNetworking:
         self.networks = {network.id: network for network in networks}
         self.zones = {plugs.zone: plugs for plugs in zones}
         return {}
+
+    async def repair(self) -> None:
+        pass
+
+    async def mend(self, pid: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
+        lost = [plug.endpoint for plug in plugs.plugs if plug.endpoint.id in self.cut]
+        self.cut.difference_update(endpoint.id for endpoint in lost)
+        return tuple(lost)
+
+    async def losses(self) -> AsyncIterator[str]:
+        while True:
+            yield await self.lost.get()
 
     async def close(self) -> None:
         pass

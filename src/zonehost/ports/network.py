@@ -5,7 +5,7 @@ The engine decides who has which address (domain.ipam); this port makes it so. E
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -114,6 +114,22 @@ class Networking(Protocol):
 
         `zones` are those that run. Connections through the firewall are not disturbed. By zone, the endpoints that had
         to be linked anew, with their interface names: what a crash left half-connected.
+        """
+
+    async def repair(self) -> None:
+        """Make bridges and the firewall what they shall be, and sweep what nobody knows, whatever goes on beside it."""
+
+    async def mend(self, pid: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
+        """Make the links that a running zone has lost anew; their endpoints, with their interface names.
+
+        Raises:
+            Conflict: the zone has just ended. SystemFailure: the kernel refused.
+        """
+
+    def losses(self) -> AsyncIterator[str]:
+        """The zones of which a link on this host has gone, as it goes: by somebody's hand, or for the zone has ended.
+
+        Without an end. A zone may be told more than once, and also for a link that `disconnect` has just taken.
         """
 
     async def close(self) -> None:

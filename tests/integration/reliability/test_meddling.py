@@ -95,11 +95,53 @@ def test_deleted_links_are_found_and_made_again(own: Daemon) -> None:
     own.docker("network", "create", "net")
     for zone in ("one", "other"):
         own.docker("run", "-d", "--name", zone, "--net", "net", *SLEEP)
+    places = [own.docker("exec", zone, "ip", "-o", "addr") for zone in ("one", "other")]
     for link in links(own.instance, "zv"):
         subprocess.run(["ip", "link", "delete", link], check=True, timeout=20)
-    assert [finding["kind"] for finding in own.doctor()] == ["link", "link"]
-    own.zonehost("doctor", "--repair")
-    own.docker("exec", "one", "ping", "-c", "1", "-W", "1", "other")
+    _until(own, "exec", "one", "ping", "-c", "1", "-W", "1", "other")
+    _until(own, "exec", "other", "ping", "-c", "1", "-W", "1", "one")
+    again = [own.docker("exec", zone, "ip", "-o", "addr") for zone in ("one", "other")]
+    assert [_addresses(text) for text in again] == [_addresses(text) for text in places]
+    assert own.log.read_text().count("somebody deleted links of container") == 2
+    assert own.doctor() == []
+
+
+def test_a_link_that_goes_while_no_daemon_runs_is_made_again(up: Daemon) -> None:
+    up.kill()
+    [link] = links(up.instance, "zv")
+    subprocess.run(["ip", "link", "delete", link], check=True, timeout=20)
+    up.start()
+    gateway = up.docker("inspect", "-f", "{{.NetworkSettings.Networks.bridge.Gateway}}", "up")
+    up.docker("exec", "up", "ping", "-c", "1", "-W", "1", gateway)
+    assert up.doctor() == []
+
+
+def test_a_repair_leaves_alone_what_is_being_made(own: Daemon, rounds: Callable[[int, int], int]) -> None:
+    """Links of a start that goes on, and the bridge of a network that is being made, are nobody's yet."""
+    count = rounds(6, 30)
+    ended = threading.Event()
+
+    def repair() -> None:
+        while not ended.is_set():
+            plant = f"{links_prefix(own.instance, 'zv')}deadbeef"
+            subprocess.run(["ip", "link", "add", plant, "type", "veth", "peer", "name", f"{plant[:-1]}p"], check=True)
+            own.zonehost("doctor", "--repair")
+
+    def make(number: int) -> None:
+        own.docker("network", "create", f"net{number}")
+        own.docker("run", "-d", "--name", f"zone{number}", "--net", f"net{number}", *SLEEP)
+
+    with ThreadPoolExecutor(5) as pool:
+        repairing = pool.submit(repair)
+        try:
+            list(pool.map(make, range(count)))
+        finally:
+            ended.set()
+        repairing.result()
+    for number in range(count):
+        gateway = own.docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", f"zone{number}")
+        own.docker("exec", f"zone{number}", "ping", "-c", "1", "-W", "1", gateway)
+    assert "somebody deleted" not in own.log.read_text()
     assert own.doctor() == []
 
 
@@ -194,11 +236,21 @@ def power_off(instance: Instance) -> None:
             subprocess.run(["nft", "delete", "table", *line.split()[2:]], check=True, timeout=20)
 
 
+def links_prefix(instance: Instance, kind: str) -> str:
+    """How the names of its links of a kind begin."""
+    return f"{kind}{hashlib.sha256(instance.name.encode()).hexdigest()[:5]}"
+
+
 def links(instance: Instance, kind: str) -> list[str]:
     """The names of its links."""
-    prefix = f"{kind}{hashlib.sha256(instance.name.encode()).hexdigest()[:5]}"
+    prefix = links_prefix(instance, kind)
     told = subprocess.run(["ip", "-json", "link", "show"], check=True, capture_output=True, text=True, timeout=20)
     return [link["ifname"] for link in json.loads(told.stdout) if link["ifname"].startswith(prefix)]
+
+
+def _addresses(told: str) -> list[list[str]]:
+    """Interface, family and address of each line of `ip -o addr`, but those that the kernel makes up by itself."""
+    return [line.split()[1:4] for line in told.splitlines() if " fe80:" not in line]
 
 
 def _until(daemon: Daemon, *words: str) -> None:

@@ -23,6 +23,7 @@ from zonehost.engine.network.connect import connect
 from zonehost.engine.network.create import NetworkRequest
 from zonehost.engine.network.create import create as create_network
 from zonehost.engine.network.disconnect import disconnect
+from zonehost.engine.network.mend import watch_links
 from zonehost.engine.network.remove import remove as remove_network
 from zonehost.errors import Blocked, Conflict, Forbidden, NotFound, SystemFailure
 from zonehost.ports.records import Change
@@ -215,6 +216,37 @@ async def test_nobody_comes_into_a_network_that_went_while_he_waited(world: Worl
         with pytest.raises(NotFound, match="network other not found"):
             await task
     assert set(record_of(world, container.id).endpoints) == {"bridge"}
+
+
+async def test_links_that_somebody_deleted_are_made_again(world: World) -> None:
+    world.host.spawn(watch_links(world.host), "links")
+    container = await run(world, "sleep")
+    await connect_to_another(world, container)
+    before = record_of(world, container)
+    world.networking.cut.add(before.endpoints["other"].id)
+    world.networking.lost.put_nowait(container)
+    await quiet()
+    assert not world.networking.cut
+    assert record_of(world, container) == before
+
+
+async def test_links_of_what_ends_are_not_made_again(world: World) -> None:
+    world.host.spawn(watch_links(world.host), "links")
+    container = await run(world, "sleep")
+    endpoint = record_of(world, container).endpoints["bridge"].id
+    world.networking.cut.add(endpoint)
+    async with world.host.containers.find(container).lock:
+        world.networking.lost.put_nowait(container)
+        await world.runtime.kill(container, 9)
+        await quiet()
+    await quiet()
+    assert record_of(world, container).state.status is Status.EXITED
+    assert world.networking.cut == {endpoint}
+
+
+async def connect_to_another(world: World, container: str) -> None:
+    await create_network(world.host, NetworkRequest(name="other"))
+    await connect(world.host, "other", container, EndpointSettings())
 
 
 async def test_a_network_is_in_use_while_a_container_comes_into_it(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ from zonehost.domain.ipam import DEFAULT_BASES, Base, Subnet, overlap, with_gate
 from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, flows, forwarding, plan, publishing, rules
 from zonehost.drivers.network.answering import Answering
-from zonehost.drivers.network.bridge_watch import BridgeWatch
+from zonehost.drivers.network.attached import Attached
+from zonehost.drivers.network.link_watch import LinkWatch
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, default_bridge_options, macvlan_options
 from zonehost.drivers.network.parents import Parents
@@ -62,7 +63,7 @@ class KernelNetworking:
         self._names = Names(instance)
         self._settings = settings
         self._networks: dict[str, Network] = {}
-        self._zones: dict[str, ZonePlugs] = {}
+        self._zones = Attached(self._names)
         self._leaving: dict[str, ZonePlugs] = {}
         self._restored = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
@@ -74,12 +75,13 @@ class KernelNetworking:
         self._resolving = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._resolving)
         self._tables = Tables(self._names.table, rules.RULES, self._ruleset, guard=settings.guard)
-        self._watch = BridgeWatch(self._bridges, self._mend_bridges)
+        self._watch = LinkWatch(self._bridges, self._mend_bridges, self._links_gone)
+        self._lost: asyncio.Queue[str] = asyncio.Queue()
 
     @property
     def attached(self) -> frozenset[str]:
         """The zones that are attached now."""
-        return frozenset(self._zones)
+        return self._zones.zones
 
     async def choose_pools(
         self, existing: Iterable[Network], *, ipv4: bool = True, ipv6: bool = False
@@ -130,12 +132,14 @@ class KernelNetworking:
         """Make the bridge and its rules."""
         self.check(network)
         if network.driver == "macvlan":
-            await self._parents.add(network)
+            with self._zones.coming([plan.parent_link(self._names, network).name]):
+                await self._parents.add(network)
         if network.driver != "bridge":
             return
-        await self._in_thread(self._ensure, network)
+        with self._zones.coming([plan.bridge_name(self._names, network)]):
+            await self._in_thread(self._ensure, network)
+            self._networks[network.id] = network
         self._subnets.release(plan.subnets(network))
-        self._networks[network.id] = network
         try:
             await self._tables.change(self._wall_changes(network, add=True))
         except BaseException:
@@ -173,12 +177,13 @@ class KernelNetworking:
     async def attach(self, netns: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
         """Links, addresses and routes inside; then the rules."""
         wires = plan.wires(self._names, plugs)
-        names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
-        try:
-            await _all(self._became(plugs), self._answer(plugs, netns))
-        except BaseException:
-            await asyncio.shield(self.detach(plugs.zone))
-            raise
+        with self._zones.coming(self._zones.ends(plugs)):
+            names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
+            try:
+                await _all(self._became(plugs), self._answer(plugs, netns))
+            except BaseException:
+                await asyncio.shield(self.detach(plugs.zone))
+                raise
         named = dict(zip(wires, names, strict=True))
         return tuple(_named(plug.endpoint, named.get(plug.endpoint.id, "")) for plug in plugs.plugs)
 
@@ -187,7 +192,7 @@ class KernelNetworking:
         wire = plan.wires(self._names, plugs).get(new.endpoint.id)
         if wire is None:
             return new.endpoint
-        with _namespace(pid) as netns:
+        with _namespace(pid) as netns, self._zones.coming([wire.host_name]):
             [name] = await self._in_thread(self._wiring.plug, netns, [wire])
             try:
                 await _all(self._became(plugs), self._answer(plugs, netns))
@@ -209,11 +214,13 @@ class KernelNetworking:
 
     async def detach(self, zone: str) -> None:
         """Rules, links, names and ports of a zone; what a failure left is taken away the next time."""
-        had = self._zones.pop(zone, None) or self._leaving.get(zone)
+        had = self._zones.pop(zone) or self._leaving.get(zone)
         if had is not None:
             self._leaving[zone] = had
             gone = firewall.changes(self._names.table, publishing.elements(self._names, [had]), add=False)
-            await _all(self._removal.remove(self._veths(had)), self._tables.change(gone), self._answering.drop(zone))
+            await _all(
+                self._removal.remove(self._zones.ends(had)), self._tables.change(gone), self._answering.drop(zone)
+            )
             await self._forget_flows(had)
             del self._leaving[zone]
         self._reservations.release(zone)
@@ -225,15 +232,38 @@ class KernelNetworking:
         self._watch.begin()
         await self._ensure_bridges()
         await self._parents.restore(network for network in networks if network.driver == "macvlan")
-        self._zones = {zone.zone: zone for zone in zones}
+        self._zones = Attached(self._names)
+        for zone in zones:
+            self._zones.put(zone)
         await self._rejoin()
         for zone in zones:
             for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
                 _log.warning("container %s keeps its published port, but %s", zone.zone[:12], lost)
         await self._tables.replace()
-        await self._sweep()
+        await self._sweep({name for zone in zones for name in self._ends_made(zone)})
         await self._answering.restore((plan.view(zone), zone.pid) for zone in zones if plan.has_names(zone))
-        return await self._replug()
+        return await self._replug(zones)
+
+    async def repair(self) -> None:
+        """What `restore` made, of what there is now."""
+        await self._mend_bridges()
+        await self._parents.restore(self._parents.networks)
+        await self._tables.replace()
+        await self._sweep()
+
+    async def mend(self, pid: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
+        """The links that are not there."""
+        there = {link.name for link in await self._in_thread(self._wiring.ours)}
+        return tuple([await self.connect(pid, plugs, plug) for plug in self._missing(plugs, there)])
+
+    async def losses(self) -> AsyncIterator[str]:
+        """As the kernel tells of links."""
+        while True:
+            yield await self._lost.get()
+
+    def _links_gone(self, links: Collection[str] | None) -> None:
+        for zone in self._zones.owners(links):
+            self._lost.put_nowait(zone)
 
     def _bridges(self) -> set[str]:
         return {plan.bridge_name(self._names, network) for network in self._networks.values()}
@@ -243,7 +273,7 @@ class KernelNetworking:
             await self._in_thread(self._ensure, network)
 
     async def _rejoin(self) -> None:
-        wires = [wire for zone in self._zones.values() for wire in plan.wires(self._names, zone).values()]
+        wires = [wire for zone in self._zones for wire in plan.wires(self._names, zone).values()]
         await self._in_thread(self._wiring.rejoin, wires)
 
     async def _mend_bridges(self) -> None:
@@ -251,27 +281,29 @@ class KernelNetworking:
         await self._ensure_bridges()
         await self._rejoin()
 
-    async def _sweep(self) -> None:
-        """Links of ours that no record knows, or that a crash left before they had a name inside."""
-        known = self._bridges() | self._parents.known
-        known.update(name for zone in self._zones.values() for name in self._veths(zone, whole=True))
+    async def _sweep(self, made: Collection[str] | None = None) -> None:
+        """Links of ours that nobody knows; with `made` only those count that were made to the end before a crash."""
         links = await self._in_thread(self._wiring.ours)
+        known = self._bridges() | self._parents.known | set(self._zones.links if made is None else made)
         await self._removal.remove(link.name for link in links if link.name not in known)
 
-    async def _replug(self) -> dict[str, tuple[Endpoint, ...]]:
+    async def _replug(self, zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
         """Links that records have and running zones have not, made anew; their endpoints, by zone."""
         there = {link.name for link in await self._in_thread(self._wiring.ours)}
         made: dict[str, tuple[Endpoint, ...]] = {}
-        for zone in self._zones.values():
-            for plug in zone.plugs:
-                if plug.network.driver == "bridge" and self._names.veth(plug.endpoint.id) not in there:
-                    try:
-                        endpoint = await self.connect(zone.pid, zone, plug)
-                    except ZonehostError as error:
-                        _log.error("container %s has no link to %s: %s", zone.zone[:12], plug.network.name, error)
-                    else:
-                        made[zone.zone] = (*made.get(zone.zone, ()), endpoint)
+        for zone in zones:
+            for plug in self._missing(zone, there):
+                try:
+                    endpoint = await self.connect(zone.pid, zone, plug)
+                except ZonehostError as error:
+                    _log.error("container %s has no link to %s: %s", zone.zone[:12], plug.network.name, error)
+                else:
+                    made[zone.zone] = (*made.get(zone.zone, ()), endpoint)
         return made
+
+    def _missing(self, zone: ZonePlugs, there: Collection[str]) -> list[Plug]:
+        plugs = (plug for plug in zone.plugs if plug.network.driver == "bridge")
+        return [plug for plug in plugs if self._names.veth(plug.endpoint.id) not in there]
 
     async def close(self) -> None:
         """Leave nothing if nobody needs it. Who never took over what is there leaves all of it."""
@@ -297,8 +329,7 @@ class KernelNetworking:
 
     async def _became(self, plugs: ZonePlugs) -> None:
         """The rules of a zone whose links have changed."""
-        before = self._zones.get(plugs.zone)
-        self._zones[plugs.zone] = plugs
+        before = self._zones.put(plugs)
         old = publishing.elements(self._names, [before] if before else [])
         new = publishing.elements(self._names, [plugs])
         table = self._names.table
@@ -320,12 +351,12 @@ class KernelNetworking:
         forwarding.enable(ipv6=network.ipv6)
         self._wiring.ensure_bridge(plan.bridge_link(self._names, network))
 
-    def _veths(self, zone: ZonePlugs, *, whole: bool = False) -> list[str]:
-        """The host's ends of a zone's links; or only of those that were made to the end."""
+    def _ends_made(self, zone: ZonePlugs) -> list[str]:
+        """The host's ends of those of a zone's links that were made to the end: they have a name inside."""
         return [
             self._names.veth(plug.endpoint.id)
             for plug in zone.plugs
-            if plug.network.driver == "bridge" and (plug.endpoint.interface or not whole)
+            if plug.network.driver == "bridge" and plug.endpoint.interface
         ]
 
     def _ruleset(self) -> str:
@@ -335,7 +366,7 @@ class KernelNetworking:
             self._names.veth_prefix,
             firewall.merged(
                 firewall.bridge_elements(walls, metadata=self._settings.metadata),
-                publishing.elements(self._names, self._zones.values()),
+                publishing.elements(self._names, self._zones),
             ),
         )
 

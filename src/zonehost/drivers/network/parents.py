@@ -35,6 +35,11 @@ class Parents:
         """Their names."""
         return {self._name(network) for network in self._networks.values()}
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Those that stand on them."""
+        return tuple(self._networks.values())
+
     async def add(self, network: Network) -> None:
         """Have a link for the network.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from zonehost.engine.doctor.examine import examine, running_plugs, whole_networks
+from zonehost.engine.doctor.examine import examine
 from zonehost.engine.host import Host
 from zonehost.engine.image.sweep import layers_in_use
+from zonehost.engine.network.mend import mend_links
 from zonehost.engine.telling import tell_daemon
+from zonehost.engine.together import together
 from zonehost.errors import ZonehostError
 from zonehost.ports.audit import Finding, Trouble
 
@@ -22,7 +24,9 @@ async def repair(host: Host) -> tuple[Finding, ...]:
     before = await examine(host)
     kinds = {finding.kind for finding in before}
     if kinds & {"bridge", "link", "firewall"}:
-        await host.networking.restore(whole_networks(host), running_plugs(host))
+        await host.networking.repair()
+        quiet = (zone for zone in host.containers if not zone.lock.locked())
+        await together(*(mend_links(host, zone) for zone in quiet))
     for finding in before:
         try:
             await _mend(host, finding)

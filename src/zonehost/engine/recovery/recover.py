@@ -18,6 +18,7 @@ from zonehost.engine.container.launch import launch
 from zonehost.engine.container.remove import remove_locked
 from zonehost.engine.dataset.schedule import keep_time
 from zonehost.engine.host import Host
+from zonehost.engine.network.mend import watch_links
 from zonehost.engine.network.predefined import ensure_predefined
 from zonehost.engine.recovery.containers import adopt, settle
 from zonehost.engine.recovery.load import load_records
@@ -57,6 +58,7 @@ async def recover(host: Host, *, start_again: bool = True) -> Recovered:
     await sweep_records(host, report)
     await sweep_disk(host, report, loaded.aside)
     host.spawn(watch_exits(host), "ends of zones")
+    host.spawn(watch_links(host), "links of zones")
     host.spawn(keep_time(host), "dates of snapshots")
     host.spawn(host.storage.tend(), "limits of datasets")
     if host.builder is not None:

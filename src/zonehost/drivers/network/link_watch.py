@@ -1,4 +1,4 @@
-"""Bridges stay, also when somebody deletes one: the kernel tells it, and the driver makes it again.
+"""Links stay, also when somebody deletes one: the kernel tells it, a bridge is made again, and of others it is told on.
 
 Knows which links should be there by asking, and nothing of how they are made.
 """
@@ -15,12 +15,21 @@ from zonehost.linux.netlink_links import LinkMonitor
 log = logging.getLogger(__name__)
 
 
-class BridgeWatch:
-    """`wanted` gives the names of the bridges that should be there now, `mend` makes those that are not."""
+class LinkWatch:
+    """`wanted` gives the names of the bridges that should be there now, `mend` makes those that are not.
 
-    def __init__(self, wanted: Callable[[], Collection[str]], mend: Callable[[], Awaitable[None]]) -> None:
+    `tell` gets the names of all links that have gone; None where some may have gone that nobody heard of.
+    """
+
+    def __init__(
+        self,
+        wanted: Callable[[], Collection[str]],
+        mend: Callable[[], Awaitable[None]],
+        tell: Callable[[Collection[str] | None], None],
+    ) -> None:
         self._wanted = wanted
         self._mend = mend
+        self._tell = tell
         self._monitor: LinkMonitor | None = None
         self._mending: asyncio.Task[None] | None = None
         self._gone = False
@@ -43,10 +52,12 @@ class BridgeWatch:
 
     def _noticed(self) -> None:
         assert self._monitor is not None
-        lost = set(self._monitor.gone()) & set(self._wanted())
-        if not lost and not self._monitor.missed:
+        gone = self._monitor.gone()
+        missed, self._monitor.missed = self._monitor.missed, False
+        self._tell(None if missed else gone)
+        lost = set(gone) & set(self._wanted())
+        if not lost and not missed:
             return
-        self._monitor.missed = False
         for name in sorted(lost):
             log.warning("somebody deleted the bridge %s; making it again", name)
         self._gone = True
