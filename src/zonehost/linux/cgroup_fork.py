@@ -1,4 +1,4 @@
-"""fork(2) with the child born in a cgroup, by clone3(2) with CLONE_INTO_CGROUP.
+"""fork(2) with the child born in a cgroup, by clone3(2) with CLONE_INTO_CGROUP, and a process that is born anew in one.
 
 A migration (writing to `cgroup.procs`) takes a system-wide lock for writing, which first waits for an RCU grace
 period: 5 to 25 ms after a quiet moment. A birth takes it for reading and costs what a fork costs. For v2 trees only.
@@ -15,15 +15,29 @@ import os
 import signal
 import struct
 
+from zonehost.linux import libc
+
 _SYS_CLONE3 = 435
-_CLONE_INTO_CGROUP = 0x200000000
+_CLONE_VM = 0x00000100
+_CLONE_VFORK = 0x00004000
+_CLONE_PARENT = 0x00008000
+_CLONE_PARENT_SETTID = 0x00100000
 _CLONE_CHILD_CLEARTID = 0x00200000
 _CLONE_CHILD_SETTID = 0x01000000
+_CLONE_INTO_CGROUP = 0x200000000
 _PR_GET_TID_ADDRESS = 40
+_PTRACE_SEIZE = 0x4206
+_TRACE_VFORK_DONE = 0x00000020
+_EXIT_KILL = 0x00100000
 _ARGUMENTS = struct.Struct("=11Q")
 """clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, its size, cgroup."""
 
 _libc = ctypes.PyDLL(None, use_errno=True)
+
+
+def fork() -> int:
+    """As os.fork(), with as little around it as `fork_into`. Raises as that."""
+    return _clone(0, exit_signal=signal.SIGCHLD)
 
 
 def fork_into(cgroup: int) -> int:
@@ -37,13 +51,38 @@ def fork_into(cgroup: int) -> int:
         RuntimeError: the process has more than one thread.
         OSError: EBUSY, the group hands controllers down and takes no processes; EOPNOTSUPP, it is threaded.
     """
+    return _clone(_CLONE_INTO_CGROUP, cgroup=cgroup, exit_signal=signal.SIGCHLD)
+
+
+def reborn_in(cgroup: int, address: int) -> None:
+    """Go on as a new process, a member of the group, and a child of this one's parent; `address` then has its pid.
+
+    It has this one's very memory and stack, and none of it is copied. Nobody may use them beside it, so this process
+    waits in the kernel (CLONE_VFORK) until the new one runs a program or ends, and must never come back from there:
+    its parent has called `bury_when_reborn` with it. Raises as `fork_into`; then nothing has happened.
+    """
+    flags = _CLONE_VM | _CLONE_VFORK | _CLONE_PARENT | _CLONE_PARENT_SETTID | _CLONE_INTO_CGROUP
+    _clone(flags, cgroup=cgroup, parent_tid=address)
+
+
+def bury_when_reborn(pid: int) -> None:
+    """Have a child stop in the kernel once it need wait no more in `reborn_in`, which waitpid(2) tells, to be killed.
+
+    It dies with this process, too. (ptrace(2): PTRACE_SEIZE with PTRACE_O_TRACEVFORKDONE and PTRACE_O_EXITKILL.)
+
+    Raises:
+        OSError: EPERM, the machine lets nobody trace (Yama).
+    """
+    libc.call("ptrace", _PTRACE_SEIZE, pid, 0, _TRACE_VFORK_DONE | _EXIT_KILL)
+
+
+def _clone(flags: int, *, cgroup: int = 0, parent_tid: int = 0, exit_signal: int = 0) -> int:
     if _thread._count():
-        raise RuntimeError("fork_into is for a process with one thread")
+        raise RuntimeError("births are for a process with one thread")
     tid = ctypes.c_void_p()
-    flags = _CLONE_INTO_CGROUP
     if _libc.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0:
         flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
-    arguments = _ARGUMENTS.pack(flags, 0, tid.value or 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup)
+    arguments = _ARGUMENTS.pack(flags, 0, tid.value or 0, parent_tid, exit_signal, 0, 0, 0, 0, 0, cgroup)
     pid: int = _libc.syscall(_SYS_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
     if pid < 0:
         error = ctypes.get_errno()

@@ -7,7 +7,7 @@ arguments and its file descriptors, and its result is the child's exit status.
 Messages on the socket, one a packet, are in `REQUEST` and `NOTICE`. A request carries a memfd of the job's name and
 arguments (`marshal`, which needs no module of its own), the directory of a cgroup if the child shall be born in one, a
 process (pidfd_open(2)) if it shall be born in that one's pid namespace, and then the job's own descriptors; the notice
-that a child was forked carries its pidfd.
+that a child was forked carries its pidfd. One with both is given to a spare process, if there is one (`linux.spare`).
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from zonehost.linux import ancillary, libc, namespaces
 from zonehost.linux.cgroup_fork import fork_into
+from zonehost.linux.spare import MAX_FDS, Asked, Spares
 
 REQUEST: Final = struct.Struct("=I??")
 """The number of the job, and whether a cgroup and a process are among the descriptors."""
 NOTICE: Final = struct.Struct("=BIii")
 """Kind, number of the job, pid, and the status (wait(2)) or the error number."""
 FORKED, EXITED, REFUSED = 1, 2, 3
-MAX_FDS: Final = 250
-"""Descriptors that one packet may carry, a little under the kernel's SCM_MAX_FD of 253 (unix(7))."""
 _DESCRIPTORS: Final = 1 << 30
 """More than a process can have (/proc/sys/fs/nr_open)."""
 CRASHED: Final = 70
 """The exit status of a job that ended in an exception; the traceback is on standard error."""
+_QUIET: Final = 3
+"""Milliseconds without anything to do after which the spare is tended: not while a client waits for a processor."""
 
 
 def _read(request: int) -> tuple[str, str, Any]:
@@ -46,7 +47,7 @@ def _read(request: int) -> tuple[str, str, Any]:
     return module, function, arguments
 
 
-def _become_job(module: str, function: str, arguments: Any, fds: list[int], foreign: list[int]) -> None:
+def _become_job(module: str, function: str, arguments: Any, fds: list[int], foreign: list[int]) -> NoReturn:
     """Run the job in this new process, and end it: nothing of the server's own may run on. Foreign descriptors go."""
     status = CRASHED
     try:
@@ -66,6 +67,11 @@ def _become_job(module: str, function: str, arguments: Any, fds: list[int], fore
         os._exit(status)
 
 
+def _become_spared(request: int, fds: list[int], foreign: list[int]) -> NoReturn:
+    """As `_become_job`, in a spare's successor."""
+    _become_job(*_read(request), fds, foreign)
+
+
 def _warm_up(module: str) -> None:
     """Import what this job needs, so that the next of its kind finds it: a host that never builds pays for nothing."""
     __import__(module)
@@ -83,6 +89,7 @@ class _Server:
         """Whether the next child would be born in a zone's pid namespace."""
         self._pids = namespaces.open_of(os.getpid(), "pid")
         self._wake, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._spares = Spares(self._woken, _become_spared)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
 
@@ -92,7 +99,10 @@ class _Server:
         poll.register(self._connection, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll()}
+            ready = {fd for fd, _ in poll.poll(_QUIET if self._spares.unready else None)}
+            if not ready:
+                self._come_home()
+                self._spares.tend((self._connection.fileno(), self._wake, self._pids))
             if self._wake in ready:
                 os.read(self._wake, 4096)
                 self._reap()
@@ -100,25 +110,29 @@ class _Server:
                 return
 
     def _accept(self) -> bool:
-        data, received = ancillary.receive(self._connection, REQUEST.size, MAX_FDS + 3)
-        if not data:
+        asked = Asked(*ancillary.receive(self._connection, REQUEST.size, MAX_FDS + 3))
+        if not asked.data:
             return False
-        job, grouped, beside = REQUEST.unpack(data)
+        _, grouped, beside = REQUEST.unpack(asked.data)
+        if not (grouped and beside and self._spares.give(asked)):
+            self._answer(asked)
+        return True
+
+    def _answer(self, asked: Asked) -> None:
+        job, grouped, beside = REQUEST.unpack(asked.data)
         try:
-            fds = list(received)
+            fds = list(asked.fds)
             cgroup = fds.pop(1) if grouped else None
             process = fds.pop(1) if beside else None
             self._fork(job, fds, cgroup, process)
         finally:
-            for fd in received:
+            for fd in asked.fds:
                 os.close(fd)
-        return True
 
     def _fork(self, job: int, fds: list[int], cgroup: int | None, process: int | None) -> None:
         request, *own = fds
         module, function, arguments = _read(request)
-        foreign = [fd for fd in (request, cgroup, process) if fd is not None]
-        foreign += [self._connection.fileno(), self._wake, self._woken, self._pids]
+        foreign = [fd for fd in (request, cgroup, process) if fd is not None] + self._fds()
         try:
             pid = self._bear(cgroup, process)
         except OSError as error:
@@ -126,34 +140,53 @@ class _Server:
             return
         if pid == 0:
             _become_job(module, function, arguments, own, foreign)
+        self._tell_birth(job, pid)
+        if module not in sys.modules:
+            _warm_up(module)
+
+    def _tell_birth(self, job: int, pid: int) -> None:
         self._jobs[pid] = job
         pidfd = os.pidfd_open(pid)
         socket.send_fds(self._connection, [NOTICE.pack(FORKED, job, pid, 0)], [pidfd])
         os.close(pidfd)
-        if module not in sys.modules:
-            _warm_up(module)
+
+    def _fds(self) -> list[int]:
+        """Descriptors that are no job's."""
+        return [self._connection.fileno(), self._wake, self._woken, self._pids, *self._spares.fds]
 
     def _bear(self, cgroup: int | None, process: int | None) -> int:
         """As os.fork(), in the cgroup and in the pid namespace of the process (setns(2), CLONE_NEWPID)."""
         if process is not None:
             namespaces.enter(process, namespaces.NEWPID)
-        elif self._away:
-            namespaces.enter(self._pids, namespaces.NEWPID)
-        self._away = process is not None
+            self._away = True
+        else:
+            self._come_home()
         return os.fork() if cgroup is None else fork_into(cgroup)
+
+    def _come_home(self) -> None:
+        """Have children born in this process's own pid namespace again."""
+        if self._away:
+            namespaces.enter(self._pids, namespaces.NEWPID)
+            self._away = False
 
     def _reap(self) -> None:
         """Report every child that has ended; orphans that came to this subreaper have no job, and are only buried."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if (birth := self._spares.born()) is not None:  # before its end is told, and it is buried
+                self._tell_birth(REQUEST.unpack(birth[0])[0], birth[1])
+            if seen is None:
                 return
-            job = self._jobs.pop(pid, None)
-            if job is not None:
+            pid, status = os.waitpid(seen.si_pid, 0)
+            if os.WIFSTOPPED(status):
+                self._spares.stopped(pid)
+            elif (job := self._jobs.pop(pid, None)) is not None:
                 self._connection.send(NOTICE.pack(EXITED, job, pid, status))
+            elif (asked := self._spares.ended(pid)) is not None:
+                self._answer(asked)
 
 
 def main(fd: int, nicer: int, preload: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ import msgspec
 
 from zonehost.errors import SystemFailure, Unavailable
 from zonehost.linux import ancillary, libc, mounts, pidfd
-from zonehost.linux.forkloop import EXITED, FORKED, MAX_FDS, NOTICE, REQUEST, command
+from zonehost.linux.forkloop import EXITED, FORKED, NOTICE, REQUEST, command
+from zonehost.linux.spare import MAX_FDS
 
 
 @dataclass(slots=True, eq=False)

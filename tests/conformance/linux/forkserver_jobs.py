@@ -47,3 +47,16 @@ def own_group(_: Any, fds: Sequence[int]) -> None:
     """Write the v2 cgroup of this process to the descriptor."""
     lines = Path("/proc/self/cgroup").read_text().splitlines()
     os.write(fds[0], next(line[3:] for line in lines if line.startswith("0::")).encode())
+
+
+def tell_place(_: Any, fds: Sequence[int]) -> None:
+    """Run a program that writes its v2 cgroup, its pids in the namespaces and its descriptors to the descriptor."""
+    os.dup2(fds[0], 1)
+    os.execv("/bin/sh", ["sh", "-c", "grep ^0: /proc/self/cgroup; grep NSpid /proc/self/status; ls /proc/self/fd"])
+
+
+def run_cat(_: Any, fds: Sequence[int]) -> None:
+    """Run a program that copies the first descriptor to the second."""
+    os.dup2(fds[0], 0)
+    os.dup2(fds[1], 1)
+    os.execv("/bin/cat", ["cat"])

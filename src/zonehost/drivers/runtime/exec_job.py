@@ -3,9 +3,9 @@
 It is born in the zone's cgroup and pid namespace, a child of the launcher, which reports how it ended: no waiter stands
 between. It joins the zone's other namespaces, gives up what the zone may not have, and runs the program.
 
-It lives for two milliseconds, and each page that it touches is copied first. So it is told plain values, worked out as
-far as can be without the zone's own files, and imports neither msgspec nor anything of `domain`: it has a small fork
-server of its own.
+It lives for one millisecond or two, and each page that it touches has to be copied, now or beforehand (`linux.spare`).
+So it is told plain values, worked out as far as can be without the zone's own files, and imports neither msgspec nor
+anything of `domain`: it has a small fork server of its own.
 
 From the moment it is in the zone's mount namespace, every path is the zone's: nothing may be imported any more. A zone
 that makes it run this process's own program again (`#!/proc/self/exe`, CVE-2019-5736) gets it from a read-only mount
