@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from zonehost.drivers.builds.fetch import download
+from zonehost.web import WebClient
 
 
 class _Server(BaseHTTPRequestHandler):
@@ -52,5 +53,5 @@ def server() -> Iterator[str]:
     ],
 )
 async def test_a_file_is_called_as_its_address_says(server: str, tmp_path: Path, path: str, name: str) -> None:
-    found = await download(server + path, str(tmp_path / "file"), "test")
+    found = await download(server + path, str(tmp_path / "file"), WebClient("test"))
     assert (found.name, found.size) == (name, 1)

@@ -15,13 +15,14 @@ from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.errors import Forbidden, NotFound, Unauthorized, Unavailable, ZonehostError
 from zonehost.ports.registry import Login, Repository
+from zonehost.web import WebClient
 
 LOGIN = Login(username="ada", password="wrong")
 
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[RegistryClient]:
-    found = RegistryClient(RegistryPolicy(certificates=()), HOST, str(tmp_path / "known"), "zonehost-test")
+    found = RegistryClient(RegistryPolicy(certificates=()), HOST, str(tmp_path / "known"), WebClient("zonehost-test"))
     yield found
     await found.close()
 

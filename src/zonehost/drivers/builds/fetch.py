@@ -49,7 +49,7 @@ async def download(url: str, path: str, web: WebClient) -> Download:
                     digest.update(chunk)
                     size += len(chunk)
             time = _time(response.headers.get("Last-Modified", ""))
-            name = posixpath.basename(address.path) or _name(response)
+            name = posixpath.basename(asked.path) or _name(response)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"error downloading {url}: {error}") from error
     Path(path).chmod(0o600)
