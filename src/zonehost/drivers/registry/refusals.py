@@ -33,7 +33,8 @@ def refusal(response: aiohttp.ClientResponse, body: bytes) -> ZonehostError:
         told = msgspec.json.decode(body, type=_Refusal)
     except msgspec.MsgspecError:
         told = _Refusal()
-    words = "; ".join(f"{error.code.lower().replace('_', ' ')}: {error.message}" for error in told.errors)
+    kind = "UNAUTHORIZED" if response.status == 401 else "UNKNOWN"
+    words = "; ".join(f"{(one.code or kind).lower().replace('_', ' ')}: {one.message}" for one in told.errors)
     reason = words or told.details or f"{response.method} {response.url}: {response.status} {response.reason}"
     if response.status == 401:
         return Unauthorized(words or f"unauthorized: {told.details or 'authentication required'}")

@@ -119,12 +119,15 @@ class Transport:
         path: str,
         options: dict[str, Any],
     ) -> aiohttp.ClientResponse:
+        remembered = self._challenges.get(endpoint)
         try:
             response = await self._send(stack, endpoint, access, method, path, options)
         except Unavailable:
-            # It may have another token server by now.
-            if self._challenges.pop(endpoint, None) is None:
+            if remembered is None:
                 raise
+            # It may have another token server by now, which another request may have found out.
+            if self._challenges.get(endpoint) is remembered:
+                del self._challenges[endpoint]
             response = await self._send(stack, endpoint, access, method, path, options)
         if response.status != 401:
             return response
