@@ -299,6 +299,21 @@ async def test_addresses_and_aliases_are_for_networks_of_users(world: World) -> 
     assert {"one", "db", container.short} <= set(plug.names)
 
 
+@pytest.mark.parametrize(("address", "taken"), [("169.254.7.7", True), ("fe80::7", True), ("169.253.5.5", False)])
+async def test_a_link_local_address_is_one(world: World, address: str, taken: bool) -> None:
+    settings = {"bridge": EndpointSettings(ipam_config=IpamSettings(link_local_ips=(address,)))}
+    request = CreateRequest(
+        name="near", config=Config(image="tool", cmd=("sleep",)), host_config=HostConfig(), endpoints=settings
+    )
+    await create(world.host, request)
+    if taken:
+        await start(world.host, "near")
+        return
+    words = f"failed to set up container networking: invalid link local IP address: {address}"
+    with pytest.raises(InvalidParameter, match=words):
+        await start(world.host, "near")
+
+
 async def test_ports_are_held_before_anything_starts(world: World) -> None:
     ports = {"80/tcp": (PortBinding(host_port="8080"),)}
     first = await run(world, "sleep", port_bindings=ports)

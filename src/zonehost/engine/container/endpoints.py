@@ -124,6 +124,9 @@ def lease_endpoint(host: Host, name: str, endpoint: Endpoint) -> Endpoint:
         NotFound: its network is gone. Forbidden, InvalidParameter, SystemFailure: it cannot have an address.
     """
     network = network_of(host, name, endpoint)
+    for address in endpoint.link_local:
+        if not ipaddress.ip_address(address).is_link_local:
+            raise InvalidParameter(f"invalid link local IP address: {address}")
     fresh = msgspec.structs.replace(cleared(endpoint), network=network.id, id=new_id())
     return host.networks.leases(network).lease(fresh) if network.driver in LINKED else fresh
 
