@@ -63,9 +63,10 @@ def shown_links(host: Host, record: Container) -> tuple[str, ...] | None:
 def names_by_links(host: Host) -> dict[str, list[str]]:
     """By ids of containers: what the links of others call them, as `other/alias`."""
     names: dict[str, list[str]] = {}
-    for zone in host.containers:
-        for alias, other in _linked(host, zone.record):
-            names.setdefault(other.id, []).append(f"{zone.record.name}/{alias}")
+    for record in host.containers.records():
+        if record.host_config.links:
+            for alias, other in _linked(host, record):
+                names.setdefault(other.id, []).append(f"{record.name}/{alias}")
     return names
 
 

@@ -83,7 +83,7 @@ async def list_containers(host: Host, request: ListRequest) -> tuple[Listed, ...
     return tuple(
         Listed(
             record,
-            tuple(sorted((record.name, *links.get(record.id, ())))),
+            tuple(sorted((record.name, *links[record.id]))) if record.id in links else (record.name,),
             _name_once(host, record, names),
             describe(record.state, now),
             *sizes.get(record.id, (None, None)),
