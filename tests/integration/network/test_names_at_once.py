@@ -6,7 +6,6 @@ but the question itself lies between.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from tests.integration.network.test_names import ask
-from tests.integration.network.world import Place
+from tests.integration.network.world import Joined, Place
 from tests.integration.rig import Daemon
 from zonehost.drivers.network.resolver import wire
 
@@ -23,15 +22,9 @@ ROUNDS = 8
 SLEEP = ("busybox", "sleep", "1000")
 
 
-class Inside(Place):
+def inside(daemon: Daemon, name: str) -> Place:
     """The network namespace of a container."""
-
-    def __init__(self, daemon: Daemon, name: str) -> None:
-        self.servers = []
-        self.netns = os.open(f"/proc/{daemon.docker('inspect', '-f', '{{.State.Pid}}', name)}/ns/net", os.O_RDONLY)
-
-    def close(self) -> None:
-        os.close(self.netns)
+    return Joined(daemon.docker("inspect", "-f", "{{.State.Pid}}", name))
 
 
 @pytest.fixture
@@ -40,8 +33,8 @@ def asker(daemon: Daemon) -> Iterator[Place]:
     subnets = ("--subnet", "10.242.20.0/24", "--subnet", "fd00:242:20::/64")
     daemon.docker("network", "create", "--ipv6", *subnets, "both")
     daemon.docker("run", "-d", "--name", "asker", "--network", "both", *SLEEP)
-    with closing(Inside(daemon, "asker")) as inside:
-        yield inside
+    with closing(inside(daemon, "asker")) as asking:
+        yield asking
 
 
 def found(asker: Place, name: str) -> tuple[str, str]:
@@ -114,9 +107,27 @@ def test_of_a_container_that_is_connected(daemon: Daemon, asker: Place) -> None:
         known = found(asker, name)
         assert [names_of(asker, address) for address in known] == [(0, [f"{name}.both"])] * 2
         assert found(asker, f"as-{name}") == known == addresses_of(daemon, name)
-        with closing(Inside(daemon, name)) as joined:
+        with closing(inside(daemon, name)) as joined:
             assert len(ask(joined, "asker")[1]) == len(ask(joined, "asker", wire.AAAA)[1]) == 1
         daemon.docker("network", "disconnect", "both", name)
         is_gone(asker, name, known)
 
     at_once(join_and_leave)
+
+
+def test_replicas_take_turns_and_no_daemon_is_needed(new_daemon: Callable[..., Daemon]) -> None:
+    daemon = new_daemon()
+    daemon.zonehost("bootstrap", "busybox")
+    daemon.docker("network", "create", "both")
+    for name in ("asker", "one", "two"):
+        daemon.docker("run", "-d", "--name", name, "--network", "both", "--network-alias", "all", *SLEEP)
+    with closing(inside(daemon, "asker")) as asking:
+        own = [ask(asking, name)[1][0] for name in ("asker", "one", "two")]
+        daemon.kill()
+        turns = [ask(asking, "all")[1] for _ in range(12)]
+        assert all(sorted(turn) == sorted(own) for turn in turns)
+        assert {turn[0] for turn in turns} == set(own)
+        assert names_of(asking, own[1]) == (0, ["one.both"])
+        daemon.start()
+        daemon.docker("rm", "-f", "one")
+        assert sorted(ask(asking, "all")[1]) == sorted({own[0], own[2]})

@@ -101,6 +101,17 @@ class Place:
         os.close(self.netns)
 
 
+class Joined(Place):
+    """The network namespace of a process that is there already, such as a container's first."""
+
+    def __init__(self, pid: int | str) -> None:
+        self.servers = []
+        self.netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def end(self) -> None:
+        """The process is somebody else's."""
+
+
 @dataclass
 class Zone:
     """A namespace with the records of a container."""
