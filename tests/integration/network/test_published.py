@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import json
-import secrets
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 
 import pytest
 
 from tests.integration.network.test_ports import SCTP, TAG, sctp, sctp_from, source_of
-from tests.integration.network.world import BRIEFLY, Joined, Place
+from tests.integration.network.world import BRIEFLY, Joined, Place, Street
 from tests.integration.rig import Daemon
 
 SLEEP = ("busybox", "sleep", "1000")
-
-
-@dataclass(frozen=True, slots=True)
-class Street:
-    """This host, and another one on a link between them, with the addresses of both."""
-
-    host: Place
-    outside: Place
-    host4: str
-    host6: str
-    outside4: str
-    outside6: str
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """The link and its subnets have names of their own: other tests run beside this one."""
-    number, name = secrets.randbelow(256), f"zo{secrets.token_hex(4)}"
-    ends = [(f"10.243.{number}.{end}", f"fd00:243:{number:x}::{end}") for end in (1, 2)]
-    with closing(Place()) as outside, closing(Joined("self")) as host:
-        subprocess.run(
-            ["ip", "link", "add", name, "type", "veth", "peer", "name", "up0", "netns", str(outside.process.pid)],
-            check=True,
-        )
-        for place, link, (ipv4, ipv6) in ((host, name, ends[0]), (outside, "up0", ends[1])):
-            place.run(
-                f"ip addr add {ipv4}/24 dev {link}; ip addr add {ipv6}/64 dev {link} nodad; ip link set {link} up"
-            )
-        yield Street(host, outside, *ends[0], *ends[1])
 
 
 @pytest.fixture

@@ -112,6 +112,18 @@ class Joined(Place):
         """The process is somebody else's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Street:
+    """This host, and another one on a link between them, with the addresses of both."""
+
+    host: Place
+    outside: Place
+    host4: str
+    host6: str
+    outside4: str
+    outside6: str
+
+
 @dataclass
 class Zone:
     """A namespace with the records of a container."""

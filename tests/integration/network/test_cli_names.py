@@ -1,4 +1,4 @@
-"""A name is there when the command that brings it returns, and gone when the one that takes it away does.
+"""Names with the real CLI: one is there when the command that brings it returns, gone when the one that takes it does.
 
 The real CLI, several at once; who asks is a zone that is running, by a socket that is open already, so that nothing
 but the question itself lies between.
@@ -6,6 +6,7 @@ but the question itself lies between.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,7 +14,7 @@ from contextlib import closing
 import pytest
 
 from tests.integration.network.test_names import ask
-from tests.integration.network.world import Joined, Place
+from tests.integration.network.world import Joined, Place, Street
 from tests.integration.rig import Daemon
 from zonehost.drivers.network.resolver import wire
 
@@ -131,3 +132,21 @@ def test_replicas_take_turns_and_no_daemon_is_needed(new_daemon: Callable[..., D
         daemon.start()
         daemon.docker("rm", "-f", "one")
         assert sorted(ask(asking, "all")[1]) == sorted({own[0], own[2]})
+
+
+def test_other_names_come_from_the_servers_that_are_asked_for(daemon: Daemon, street: Street) -> None:
+    daemon.docker("network", "create", "town")
+    daemon.docker("run", "-d", "--name", "asker", "--network", "town", "--dns", street.outside4, *SLEEP)
+    server = street.outside.serve(53, kind=socket.SOCK_DGRAM)
+
+    def answer_once() -> tuple[bytes, str]:
+        query, back = server.recvfrom(512)
+        question = query[12 : query.index(b"\0", 12) + 5]
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + bytes((192, 0, 2, 7))
+        server.sendto(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question + record, back)
+        return question, str(back[0])
+
+    with ThreadPoolExecutor(1) as pool, closing(inside(daemon, "asker")) as asking:
+        answered = pool.submit(answer_once)
+        assert ask(asking, "www.example.test") == (0, ["192.0.2.7"])
+        assert answered.result() == (b"\3www\7example\4test\0\0\1\0\1", street.host4)
