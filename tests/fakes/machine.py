@@ -50,6 +50,9 @@ class PaperMachine:
 
     def __init__(self) -> None:
         self.missing: set[str] = set()
+        self.forwards = True
+        self.states = 0
+        """How many times its state was asked for."""
 
     @property
     def facts(self) -> MachineFacts:
@@ -70,7 +73,11 @@ class PaperMachine:
         )
 
     def state(self) -> MachineState:
-        return MachineState(open_files=10, threads=2, ipv4_forwarding=True)
+        self.states += 1
+        return MachineState(open_files=10, threads=2, ipv4_forwarding=self.forwards)
+
+    def forwards_ipv4(self) -> bool:
+        return self.forwards
 
     def resolver(self) -> str:
         return "nameserver 192.0.2.1\n"

@@ -53,7 +53,10 @@ class Machine(Protocol):
         """What it is."""
 
     def state(self) -> MachineState:
-        """What it does now."""
+        """What it does now. It takes the longer, the more zones run."""
+
+    def forwards_ipv4(self) -> bool:
+        """Whether it forwards packets of IPv4 between networks."""
 
     def resolver(self) -> str:
         """The text of its resolv.conf; where a local resolver stands in front, of the one that names real servers."""

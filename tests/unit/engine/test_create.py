@@ -40,6 +40,14 @@ async def test_inspect_will_show_the_defaults_that_are_obeyed(world: World) -> N
     assert list(record.endpoints) == ["bridge"]
 
 
+async def test_what_the_machine_does_not_forward_is_told_and_asked_for_alone(world: World) -> None:
+    request = CreateRequest(config=Config(image="tool"), host_config=HostConfig())
+    assert (await create(world.host, request)).warnings == ()
+    world.machine.forwards = False
+    assert (await create(world.host, request)).warnings == ("IPv4 forwarding is disabled. Networking will not work.",)
+    assert world.machine.states == 0  # which takes the longer, the more zones there are
+
+
 async def test_privileged_opens_what_it_opens_in_docker(world: World) -> None:
     record = await make(world, privileged=True)
     assert record.host_config.masked_paths is None

@@ -39,7 +39,7 @@ def check_request(host: Host, config: Config, host_config: HostConfig) -> tuple[
         )
     if network == "host" and bindings:
         warnings.append("Published ports are discarded when using host network mode")
-    elif network not in ("host", "none") and not host.machine.state().ipv4_forwarding:
+    elif network not in ("host", "none") and not host.machine.forwards_ipv4():
         warnings.append("IPv4 forwarding is disabled. Networking will not work.")
     return tuple(warnings)
 
