@@ -63,10 +63,21 @@ def test_what_an_older_daemon_left_goes_on(own: Daemon) -> None:
     names = ("count", "web", "still", "made")
     questions = (("inspect", *names), ("network", "inspect", "net"), ("volume", "inspect", "pages"), ("port", "web"))
     before = [own.docker(*question) for question in questions]
+    own.docker("exec", "-d", "web", "sleep", "3599")
+    attached = subprocess.Popen(
+        ["docker", "exec", "-i", "web", "cat"], env=own.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert attached.stdin is not None and attached.stdout is not None
+    attached.stdin.write(b"on\n")
+    attached.stdin.flush()
+    assert attached.stdout.readline() == b"on\n"
     own.kill()
     own.command = COMMAND
     own.start()
+    attached.communicate(timeout=20)
+    assert attached.returncode != 0
     assert [own.docker(*question) for question in questions] == before
+    assert own.docker("top", "web", "-o", "pid,args").count("sleep 3599") == 1
     assert own.doctor() == []
     with urllib.request.urlopen(f"http://{own.docker('port', 'web', '80')}/", timeout=10) as page:
         assert page.read() == b"page\n"

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,22 +40,22 @@ def undo() -> Iterator[ExitStack]:
 
 def doctor(daemon: Daemon, *options: str) -> tuple[int, list[tuple[str, str]]]:
     """The exit status, and trouble and kind of each finding, each once."""
-    words = [
-        *("--data-root", str(daemon.instance.data_root)),
-        *("--run-root", str(daemon.instance.run_root)),
-        *("--name", daemon.instance.name),
-        *("--storage-driver", "directory"),
-    ]
     done = subprocess.run(
-        [str(COMMAND), "doctor", "--json", *words, *options],
-        capture_output=True,
-        text=True,
-        env=daemon.environment,
-        timeout=60,
+        [*doctor_command(daemon), *options], capture_output=True, text=True, env=daemon.environment, timeout=60
     )
     assert done.stdout, done.stderr
     findings: list[dict[str, Any]] = json.loads(done.stdout)
     return done.returncode, sorted({(finding["trouble"], finding["kind"]) for finding in findings})
+
+
+def doctor_command(daemon: Daemon) -> list[str]:
+    """`zonehost doctor`, which asks the daemon, or looks by itself where none runs."""
+    return [
+        *(str(COMMAND), "doctor", "--json", "--storage-driver", "directory"),
+        *("--data-root", str(daemon.instance.data_root)),
+        *("--run-root", str(daemon.instance.run_root)),
+        *("--name", daemon.instance.name),
+    ]
 
 
 def container(daemon: Daemon) -> str:
@@ -135,6 +136,29 @@ def test_all_kinds_are_found_mended_and_then_nothing_is_said(own: Daemon, undo: 
         assert doctor(own, "--repair") == (0, []), plant.__name__
         assert doctor(own) == (0, []), plant.__name__
     assert own.docker("exec", "web", "echo", "lives") == "lives"
+
+
+@pytest.mark.parametrize("dies", ["daemon", "command"])
+def test_a_repair_that_is_killed_is_made_again(
+    own: Daemon, undo: ExitStack, dies: str, rounds: Callable[[int, int], int]
+) -> None:
+    """The daemon mends, or where it is down the command by itself; each is killed within that."""
+    moments = rounds(3, 12)
+    process = own.docker("inspect", "-f", "{{.State.Pid}}", "web")
+    for moment in range(moments):
+        for plant in (plant_a_cgroup, plant_a_folder, plant_datasets, plant_a_layer, plant_a_link, put_out_a_port):
+            plant(own, undo)
+        if dies == "command":
+            own.kill()
+        command = [*doctor_command(own), "--repair"]
+        repair = subprocess.Popen(command, env=own.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.6 * moment / moments)
+        own.kill() if dies == "daemon" else repair.kill()
+        repair.wait(timeout=60)
+        own.start()
+        assert doctor(own, "--repair") == (0, [])
+    assert own.docker("inspect", "-f", "{{.State.Pid}}", "web") == process
+    own.docker("run", "--rm", "--network", "net", "busybox", "ping", "-c", "1", "web")
 
 
 def test_a_lost_dataset_is_named(own: Daemon, undo: ExitStack) -> None:

@@ -9,11 +9,14 @@ import hashlib
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from tests.integration.reliability.client import Local
 from tests.integration.reliability.figures import Figure
+from tests.integration.reliability.growth import ask
 from tests.integration.rig import Daemon
 
 pytestmark = pytest.mark.row(6)
@@ -75,6 +78,26 @@ def test_no_byte_and_no_line_is_lost(own: Daemon, rounds: Callable[[int, int], i
     assert lines
     assert wrong == 0
     assert own.doctor() == []
+
+
+def test_many_zones_are_found_by_a_daemon_that_comes_back(
+    own: Daemon, rounds: Callable[[int, int], int], figure: Figure
+) -> None:
+    count = rounds(12, 200)
+    client = Local(own)
+    for _ in range(count):
+        made = ask(client, "POST", "/containers/create", {"Image": "busybox", "Cmd": ["sleep", "3600"]})["Id"]
+        ask(client, "POST", f"/containers/{made}/start")
+    client.close()
+    pids = own.docker("inspect", "-f", "{{.State.Pid}}", *own.docker("ps", "-q").split())
+    own.kill()
+    began = time.monotonic()
+    own.start()
+    seconds = time.monotonic() - began
+    assert own.docker("inspect", "-f", "{{.State.Pid}}", *own.docker("ps", "-q").split()) == pids
+    assert len(pids.split()) == count
+    assert own.doctor() == []
+    figure(f"seconds to find {count} zones", round(seconds, 2))
 
 
 CLIENTS = (
