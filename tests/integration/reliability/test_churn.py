@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 
@@ -19,21 +20,27 @@ KIB = 16
 FILLED = 4000
 """Cycles after which all is filled that has a bound: the ring of events, and what the interpreter keeps for itself, its
 table of names and its spare tuples, which it makes anew, and gives back, every two thousand cycles or so."""
+STRETCHES: Final = 3
+"""In one of so many, one after the other, nothing may grow: a leak is the same in each, what fills levels off."""
 
 
 def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[int, int], int], figure: Figure) -> None:
-    before, cycles = rounds(150, FILLED), rounds(100, 2500)
+    done, cycles, kib = rounds(150, FILLED), rounds(100, 2500), rounds(KIB_OF_HUNDREDS, KIB)
     began = time.monotonic()
-    cycle(own, _run, before)
-    counts = churn(own, _run, cycles)
-    figure("cycles", before + cycles)
-    figure("cycles a second", round((before + cycles) / (time.monotonic() - began), 1))
+    cycle(own, _run, done)
+    for _ in range(STRETCHES):
+        counts = churn(own, _run, cycles)
+        done += cycles
+        if not grown(counts, cycles, kib):
+            break
+    figure("cycles", done)
+    figure("cycles a second", round(done / (time.monotonic() - began), 1))
     for name, values in counts.items():
         line = growth(values, cycles)
         figure(f"{name}, growth in 1,000 cycles", round(line.slope, 2))
         if name == MEMORY:
             figure("give or take", round(line.give_or_take, 2))
-    assert grown(counts, cycles, rounds(KIB_OF_HUNDREDS, KIB)) == {}
+    assert grown(counts, cycles, kib) == {}
     assert datasets(own.instance) == []
     assert own.doctor() == []
 

@@ -143,7 +143,7 @@ def test_a_repair_that_is_killed_is_made_again(
     own: Daemon, undo: ExitStack, dies: str, rounds: Callable[[int, int], int]
 ) -> None:
     """The daemon mends, or where it is down the command by itself; each is killed within that."""
-    moments = rounds(3, 12)
+    moments = rounds(3, 6)
     process = own.docker("inspect", "-f", "{{.State.Pid}}", "web")
     for moment in range(moments):
         for plant in (plant_a_cgroup, plant_a_folder, plant_datasets, plant_a_layer, plant_a_link, put_out_a_port):

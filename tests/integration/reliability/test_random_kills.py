@@ -102,7 +102,7 @@ def test_no_acknowledged_container_is_lost_and_no_orphan_is_left(
         working = [pool.submit(client.work) for client in clients]
         try:
             for _ in range(kills):
-                time.sleep(moments.uniform(0.05, 0.6))
+                time.sleep(moments.uniform(0.05, 0.5))
                 own.kill()
                 began = time.monotonic()
                 own.start()

@@ -165,7 +165,7 @@ def test_a_damaged_database_is_mended_from_its_copy(
     dice = random.Random(9)
     model = Model(own)
     process = own.docker("run", "-d", "--name", "up", "busybox", "sleep", "3600")
-    damages = rounds(4, 60)
+    damages = rounds(4, 40)
     for number in range(damages):
         model.work(number)
         own.docker("version")  # the copy is written while the answer is on its way
