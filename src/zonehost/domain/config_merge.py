@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+
 import msgspec
 
 from zonehost.domain.config import Config, Healthcheck
@@ -28,7 +31,7 @@ def merge_config(asked: Config, image: Config) -> Config:
         cmd=cmd,
         entrypoint=entrypoint,
         healthcheck=_merge_health(asked.healthcheck, image.healthcheck),
-        working_dir=asked.working_dir or image.working_dir,
+        working_dir=_plain(asked.working_dir or image.working_dir),
         volumes={**(image.volumes or {}), **(asked.volumes or {})} or None,
         stop_signal=asked.stop_signal or image.stop_signal,
         on_build=asked.on_build,
@@ -46,6 +49,11 @@ def command_line(config: Config) -> tuple[str, tuple[str, ...]]:
     if not words:
         raise InvalidParameter("no command specified")
     return words[0], words[1:]
+
+
+def _plain(path: str) -> str:
+    """A path as Go's filepath.Clean leaves it; no path stays none."""
+    return re.sub("^/+", "/", posixpath.normpath(path)) if path else ""
 
 
 def _merge_env(asked: tuple[str, ...] | None, image: tuple[str, ...] | None) -> tuple[str, ...]:

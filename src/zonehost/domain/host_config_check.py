@@ -56,6 +56,8 @@ def check_host_config(host: HostConfig) -> None:
         raise InvalidParameter("SHM size can not be less than 0")
     if not -1000 <= host.oom_score_adj <= 1000:
         raise InvalidParameter(f"Invalid value {host.oom_score_adj}, range for oom score adj is [-1000, 1000]")
+    if "" in (host.annotations or {}):
+        raise InvalidParameter("invalid Annotations: the empty string is not permitted as an annotation key")
     _check_cgroup_parent(host.cgroup_parent)
     capabilities(host.cap_add, host.cap_drop, privileged=host.privileged)
     parse_security_options(host.security_opt)

@@ -53,8 +53,10 @@ class MountAsk:
     volume: VolumeOptions | None = None
 
 
-def parse_bind(text: str, volume_driver: str = "") -> MountAsk:
+def parse_bind(text: str, volume_driver: str = "", *, recursive_readonly: bool = True) -> MountAsk:
     """Read `source:destination[:mode]`; the source is a host path or a volume's name.
+
+    `recursive_readonly` is whether a mode `ro` is of the mounts below the source too.
 
     Raises:
         InvalidParameter: it is badly written.
@@ -89,6 +91,7 @@ def parse_bind(text: str, volume_driver: str = "") -> MountAsk:
         propagation=(propagation or "rprivate") if kind == "bind" else "",
         anonymous=kind == "volume" and not source,
         no_copy="nocopy" in words,
+        recursive_readonly=recursive_readonly,
         create_source=kind == "bind",
     )
     return MountAsk(point)

@@ -28,18 +28,18 @@ ALL_CAPABILITIES: Final = tuple(f"CAP_{name}" for name in _ALL_NAMES.split())
 DEFAULT_CAPABILITIES: Final = tuple(f"CAP_{name}" for name in _DEFAULT_NAMES.split())
 
 MASKED_PATHS: Final = (
-    "/proc/acpi",
     "/proc/asound",
+    "/proc/acpi",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
+    "/proc/sched_debug",
+    "/proc/scsi",
     "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 )
 READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 

@@ -12,6 +12,7 @@ from zonehost.errors import InvalidParameter, Unsupported
 
 FILE_SYSTEMS: Final = ("ext4", "xfs", "erofs", "squashfs")
 """What a volume of the type image may hold."""
+ANONYMOUS_LABEL: Final = "com.docker.volume.anonymous"
 _BINDING: Final = ("bind", "rbind")
 
 

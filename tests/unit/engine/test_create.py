@@ -181,6 +181,30 @@ async def test_volumes_of_the_image_are_made_where_nothing_else_is(world: World)
     assert {kind for kind, _ in world.records.kept} == {"image", "tag", "network"}
 
 
+async def test_anonymous_volumes_are_labelled_as_such(world: World) -> None:
+    record = await make(
+        world, mounts=(Mount(type="volume", target="/a"), Mount(type="volume", source="bb", target="/b"))
+    )
+    labels = {point.destination: world.host.volumes.find(point.name).labels for point in record.mounts}
+    assert labels == {"/a": {"com.docker.volume.anonymous": ""}, "/b": None}
+    made = await create_volume(world.host, VolumeRequest(labels={"x": "y"}))
+    assert made.volume.labels == {"x": "y", "com.docker.volume.anonymous": ""}
+
+
+async def test_read_only_goes_to_the_leaves_unless_an_older_client_asks(world: World) -> None:
+    for deep in (True, False):
+        request = CreateRequest(
+            config=Config(image="tool"), host_config=HostConfig(binds=("/etc:/e:ro",)), recursive_readonly=deep
+        )
+        (point,) = (await create(world.host, request)).container.mounts
+        assert (point.writable, point.recursive_readonly) == (False, deep)
+
+
+async def test_a_working_directory_is_made_plain(world: World) -> None:
+    for asked, shown in (("/tmp/", "/tmp"), ("//a/./b/../c", "/a/c"), ("", "")):
+        assert (await make(world, config={"working_dir": asked})).config.working_dir == shown
+
+
 async def test_named_volumes_stay(world: World) -> None:
     record = await make(world, "sleep", binds=("data:/data",))
     await remove(world.host, record.id, volumes=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from zonehost.api import answers
 from zonehost.api.call import Call
+from zonehost.api.resources.older import READONLY_TO_THE_LEAVES, as_of_today
 from zonehost.api.resources.requests import ContainerCreate, split_words
 from zonehost.api.routing import Route
 from zonehost.api.shape.container import inspected
@@ -36,17 +38,18 @@ _list = ContainerList()
 
 
 async def create_container(call: Call) -> web.StreamResponse:
-    body = await call.body(ContainerCreate, split_words)
+    body = as_of_today(await call.body(ContainerCreate, split_words), call.version)
     config = Config(**{name: getattr(body, name) for name in _CONFIG_FIELDS})
     if config == Config():
         raise InvalidParameter("config cannot be empty in order to create a container")
     endpoints = body.networking_config.endpoints_config or {}
     request = CreateRequest(
         name=call.text("name"),
-        platform=call.text("platform"),
+        platform=call.text("platform") if call.version >= (1, 41) else "",
         config=config,
         host_config=body.host_config,
         endpoints={name: settings for name, settings in endpoints.items() if settings is not None},
+        recursive_readonly=call.version >= READONLY_TO_THE_LEAVES,
     )
     made = await create(call.host, request)
     deprecated = (_DEPRECATED_MAC,) if body.mac_address and call.version >= (1, 44) else ()
@@ -79,7 +82,10 @@ async def show_changes(call: Call) -> web.StreamResponse:
 
 
 async def update_container(call: Call) -> web.StreamResponse:
-    warnings = await update(call.host, call.name, await call.body(HostConfig))
+    changes = await call.body(HostConfig)
+    if call.version < (1, 40):
+        changes = msgspec.structs.replace(changes, pids_limit=None)
+    warnings = await update(call.host, call.name, changes)
     return answers.document({"Warnings": warnings})
 
 

@@ -40,7 +40,7 @@ async def show_version(call: Call) -> web.StreamResponse:
 
 
 async def show_info(call: Call) -> web.StreamResponse:
-    return answers.document(shape.info(await info(call.host)))
+    return answers.document(shape.info(await info(call.host), call.version))
 
 
 async def show_events(call: Call) -> web.StreamResponse:

@@ -25,7 +25,7 @@ class ContainerList:
     """Encodes lists of containers."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Container, tuple[str, ...], str, bool, bytes]] = {}
+        self._kept: dict[str, tuple[Container, tuple[str, ...], str, Version, bytes]] = {}
 
     def __len__(self) -> int:
         """How many entries are kept."""
@@ -41,11 +41,10 @@ class ContainerList:
 
     def _entry(self, one: Listed, version: Version) -> bytes:
         container = one.container
-        older = version < (1, 45)
         kept = self._kept.get(container.id)
-        if kept is None or kept[0] is not container or kept[1:4] != (one.names, one.image_name, older):
+        if kept is None or kept[0] is not container or kept[1:4] != (one.names, one.image_name, version):
             fixed = encode(_fixed(one, version))[:-1]
-            kept = self._kept[container.id] = (container, one.names, one.image_name, older, fixed)
+            kept = self._kept[container.id] = (container, one.names, one.image_name, version, fixed)
         sizes = b""
         if one.size_rw is not None:
             sizes = b',"SizeRw":%d,"SizeRootFs":%d' % (one.size_rw, one.size_root_fs or 0)
@@ -65,7 +64,7 @@ def entry(one: Listed, version: Version) -> dict[str, Any]:
 def _fixed(one: Listed, version: Version) -> dict[str, Any]:
     container = one.container
     host_config: dict[str, Any] = {"NetworkMode": container.host_config.network_mode}
-    if container.host_config.annotations:
+    if container.host_config.annotations and version >= (1, 46):
         host_config["Annotations"] = container.host_config.annotations
     return {
         "Id": container.id,

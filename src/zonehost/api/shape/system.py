@@ -48,7 +48,7 @@ def version(found: HostVersion) -> dict[str, Any]:
     return {"Platform": {"Name": "zonehost"}, "Components": components, "Version": found.version, **engine}
 
 
-def info(found: HostInfo) -> dict[str, Any]:
+def info(found: HostInfo, spoken: Version) -> dict[str, Any]:
     """`GET /info`."""
     facts, settings = found.facts, found.settings
     older_cgroups = facts.cgroup_version == 1
@@ -104,13 +104,18 @@ def info(found: HostInfo) -> dict[str, Any]:
         "LiveRestoreEnabled": True,
         "Isolation": "",
         "InitBinary": "docker-init",
-        "FirewallBackend": {"Driver": "nftables"},
-        "ContainerdCommit": {"ID": ""},
-        "RuncCommit": {"ID": facts.runtime_version},
-        "InitCommit": {"ID": ""},
+        **({"FirewallBackend": {"Driver": "nftables"}} if spoken >= (1, 49) else {}),
+        "ContainerdCommit": _commit("", spoken),
+        "RuncCommit": _commit(facts.runtime_version, spoken),
+        "InitCommit": _commit("", spoken),
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=userns", "name=cgroupns"],
         "Warnings": None,
+        **({"BridgeNfIptables": False, "BridgeNfIp6tables": False} if spoken < (1, 50) else {}),
     }
+
+
+def _commit(version_id: str, spoken: Version) -> dict[str, str]:
+    return {"ID": version_id} if spoken >= (1, 49) else {"ID": version_id, "Expected": version_id}
 
 
 def disk_usage(used: DiskUsage, types: frozenset[str], spoken: Version) -> dict[str, Any]:

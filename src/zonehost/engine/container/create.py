@@ -36,13 +36,14 @@ from zonehost.ports.records import Put
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRequest:
-    """What a client asks for. An empty name gets a random one."""
+    """What a client asks for. An empty name gets a random one; `recursive_readonly` is of `-v` with `ro`."""
 
     name: str = ""
     platform: str = ""
     config: Config
     host_config: HostConfig
     endpoints: dict[str, EndpointSettings] = field(default_factory=dict)
+    recursive_readonly: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _enter(host: Host, request: CreateRequest) -> tuple[Zone, MountPlan]:
     check_links(host, request.host_config)
     host_config = complete_host_config(host, request.host_config)
     config = msgspec.structs.replace(config, hostname=_hostname(host, config, host_config, container_id))
-    plan = plan_mounts(host, config, host_config)
+    plan = plan_mounts(host, config, host_config, recursive_readonly=request.recursive_readonly)
     record = Container(
         id=container_id,
         name=name,

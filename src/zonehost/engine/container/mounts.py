@@ -21,7 +21,7 @@ from zonehost.domain.mount_spec import (
     parse_volumes_from,
 )
 from zonehost.domain.phase import Phase
-from zonehost.domain.volume import Volume, host_folder, image_file
+from zonehost.domain.volume import ANONYMOUS_LABEL, Volume, host_folder, image_file
 from zonehost.engine.host import Host
 from zonehost.engine.volume.origin import with_origin
 from zonehost.errors import Conflict, InvalidParameter, NotFound, SystemFailure, Unsupported
@@ -63,8 +63,8 @@ async def check_folders(host: Host, points: Iterable[MountPoint]) -> None:
             raise SystemFailure(f"error while mounting volume '{point.source}': failed to mount local volume: {mount}")
 
 
-def plan_mounts(host: Host, config: Config, host_config: HostConfig) -> MountPlan:
-    """Resolve all mounts; the registries are only read.
+def plan_mounts(host: Host, config: Config, host_config: HostConfig, *, recursive_readonly: bool = True) -> MountPlan:
+    """Resolve all mounts; the registries are only read. `recursive_readonly` is how far the `ro` of a `-v` goes.
 
     Raises:
         InvalidParameter: one is badly written, two have the same destination, or a container whose volumes are asked
@@ -75,7 +75,10 @@ def plan_mounts(host: Host, config: Config, host_config: HostConfig) -> MountPla
         for point in _volumes_of(host, text):
             planned[point.destination] = MountAsk(point)
     own = {checked_tmpfs_target(target) for target in host_config.tmpfs or {}}
-    asks = [parse_bind(text, host_config.volume_driver) for text in host_config.binds or ()]
+    asks = [
+        parse_bind(text, host_config.volume_driver, recursive_readonly=recursive_readonly)
+        for text in host_config.binds or ()
+    ]
     asks += [parse_mount(mount) for mount in host_config.mounts or ()]
     for ask in asks:
         destination = ask.point.destination
@@ -149,7 +152,7 @@ def _new_volume(host: Host, point: MountPoint, options: VolumeOptions | None) ->
         Volume(
             name=point.name,
             created=host.clock.now(),
-            labels=given.labels,
+            labels={**(given.labels or {}), **({ANONYMOUS_LABEL: ""} if point.anonymous else {})} or None,
             options=given.driver_config.options if given.driver_config else None,
             anonymous=point.anonymous,
         ),

@@ -11,7 +11,7 @@ from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import checked_name, new_id
 from zonehost.domain.phase import Phase
 from zonehost.domain.snapshot import Dataset
-from zonehost.domain.volume import Volume
+from zonehost.domain.volume import ANONYMOUS_LABEL, Volume
 from zonehost.engine.dataset.removal import discard_all_of
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_volume
@@ -51,7 +51,7 @@ async def create(host: Host, request: VolumeRequest) -> VolumeDetail:
         Volume(
             name=name,
             created=host.clock.now(),
-            labels=request.labels,
+            labels=request.labels if request.name else {**request.labels, ANONYMOUS_LABEL: ""},
             options=request.options or None,
             anonymous=not request.name,
         ),
