@@ -121,6 +121,11 @@ async def _sleep(process: Process) -> int:
     return 0
 
 
+async def _talk(process: Process) -> int:
+    process.say(b"waiting")
+    return await _sleep(process)
+
+
 USERS = frozenset({"root", "nobody"})
 
 PROGRAMS: dict[str, Callable[[Process], Awaitable[int]]] = {
@@ -130,6 +135,7 @@ PROGRAMS: dict[str, Callable[[Process], Awaitable[int]]] = {
     "exit": _exit,
     "sleep": _sleep,
     "stubborn": _sleep,
+    "talk": _talk,
 }
 
 

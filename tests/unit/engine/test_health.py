@@ -72,6 +72,14 @@ async def test_a_check_that_does_not_answer_is_ended(world: World) -> None:
     assert world.runtime.zones[container].execs[0].exit.done()
 
 
+async def test_what_a_late_check_said_is_told(world: World) -> None:
+    container = await run(world, "sleep", config=check("CMD", "talk", timeout=2 * _SECOND, retries=1))
+    await pass_seconds(world, 3)
+    health = record_of(world, container).state.health
+    assert health is not None
+    assert health.log[0].output == "Health check exceeded timeout (2s): waiting"
+
+
 async def test_a_start_period_forgives(world: World) -> None:
     times = {"retries": 1, "start_period": 3 * _SECOND, "start_interval": _SECOND}
     container = await run(world, "sleep", config=check("CMD", "exit", "1", **times))

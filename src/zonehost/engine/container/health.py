@@ -157,7 +157,8 @@ async def _run(host: Host, plan: ExecPlan, timeout: int) -> tuple[int, str]:
         await asyncio.wait((ended, late), return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             return ended.result(), output.decode(errors="replace")
-        return _NO_ANSWER, f"Health check exceeded timeout ({format_duration(timeout)})"
+        said = f": {output.decode(errors='replace')}" if output else ""
+        return _NO_ANSWER, f"Health check exceeded timeout ({format_duration(timeout)}){said}"
     finally:
         late.cancel()
         if not ended.done():
