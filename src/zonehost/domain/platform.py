@@ -8,7 +8,16 @@ from typing import Final
 
 from zonehost.errors import InvalidParameter
 
-_PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_OS: Final = re.compile(r"^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)\))?$")
+_PART: Final = re.compile(r"^[A-Za-z0-9_.-]+$")
+_SYSTEMS: Final = (
+    "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos"
+)
+_KNOWN: Final = (
+    "386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 "
+    "mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm"
+)
+"""The architectures of Go (go/build/syslist.go), which names them for all."""
 _ARCHITECTURES: Final = {
     "x86_64": ("amd64", ""),
     "x86-64": ("amd64", ""),
@@ -50,17 +59,31 @@ def parse_platform(text: str, host: Platform) -> Platform:
     """Read `os/arch[/variant]`, or an architecture or a system alone, completed from the host's.
 
     Raises:
-        InvalidParameter: it is no platform.
+        InvalidParameter: it is no platform, in the words of containerd, which reads them for Docker.
     """
-    parts = text.split("/")
-    if len(parts) > 3 or not all(_PART.fullmatch(part) for part in parts):
-        raise InvalidParameter(f'invalid platform "{text}": it must be of the form os[/arch[/variant]]')
-    if len(parts) == 1:
-        if parts[0].lower() in ("linux", "windows", "darwin", "freebsd"):
-            return Platform(parts[0].lower(), host.architecture, host.variant)
-        return machine_platform(parts[0])
-    found = machine_platform(parts[1])
-    return Platform(parts[0].lower(), found.architecture, parts[2].lower() if len(parts) == 3 else found.variant)
+    first, *rest = text.split("/")
+    if _OS.match(first) is None:
+        raise InvalidParameter(
+            f'"{first}" is an invalid OS component of "{text}": OSAndVersion specifier component must match '
+            f'"{_OS.pattern}": invalid argument'
+        )
+    for part in rest:
+        if _PART.match(part) is None:
+            raise InvalidParameter(
+                f'"{part}" is an invalid component of "{text}": platform specifier component must match '
+                f'"{_PART.pattern}": invalid argument'
+            )
+    if len(rest) > 2:
+        raise InvalidParameter(f'"{text}": cannot parse platform specifier: invalid argument')
+    system = first.partition("(")[0].lower().replace("macos", "darwin")
+    if not rest:
+        if system in _SYSTEMS.split():
+            return Platform(system, host.architecture, host.variant)
+        if (alone := machine_platform(first)).architecture in _KNOWN.split():
+            return alone
+        raise InvalidParameter(f'"{text}": unknown operating system or architecture: invalid argument')
+    found = machine_platform(rest[0])
+    return Platform(system, found.architecture, rest[1].lower() if len(rest) > 1 else found.variant)
 
 
 def machine_platform(machine: str) -> Platform:

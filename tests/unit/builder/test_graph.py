@@ -76,7 +76,7 @@ def test_platforms() -> None:
         ("FROM a AS build", "biuld", 'target stage "biuld" could not be found (did you mean build?)'),
         ("FROM a", "7", "could not be found"),
         ("FROM --platform=$NOPE a", "", "empty platform value from expression $NOPE"),
-        ("FROM --platform=a/b/c/d a", "", "invalid platform"),
+        ("FROM --platform=a/b/c/d a", "", "cannot parse platform specifier"),
         ("FROM a\nRUN --mount=from=$X,target=/a y", "", "line 2: 'from' doesn't support variable expansion"),
     ],
 )

@@ -67,16 +67,29 @@ HOST = Platform("linux", "amd64")
         ("linux/arm/v6", Platform("linux", "arm", "v6")),
         ("Linux/aarch64", Platform("linux", "arm64")),
         ("windows/amd64", Platform("windows", "amd64")),
+        ("macos/x86_64", Platform("darwin", "amd64")),
+        ("windows(10.0.17763)/amd64", Platform("windows", "amd64")),
     ],
 )
 def test_reads_platforms(text: str, platform: Platform) -> None:
     assert parse_platform(text, HOST) == platform
 
 
-@pytest.mark.parametrize("text", ["", "a/b/c/d", "linux/", "a b"])
-def test_refuses_what_is_no_platform(text: str) -> None:
-    with pytest.raises(InvalidParameter):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", '"" is an invalid OS component of ""'),
+        ("/", '"" is an invalid OS component of "/"'),
+        ("a b", '"a b" is an invalid OS component of "a b"'),
+        ("linux/", '"" is an invalid component of "linux/"'),
+        ("a/b/c/d", '"a/b/c/d": cannot parse platform specifier'),
+        ("foobar", '"foobar": unknown operating system or architecture'),
+    ],
+)
+def test_refuses_what_is_no_platform(text: str, words: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
         parse_platform(text, HOST)
+    assert str(refused.value).startswith(words)
 
 
 def test_a_usual_variant_need_not_be_said() -> None:

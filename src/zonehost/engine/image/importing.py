@@ -16,6 +16,7 @@ from zonehost.engine.image.names import new_name
 from zonehost.engine.image.sweep import taking_in
 from zonehost.engine.progress import LayerProgress, Tell
 from zonehost.engine.telling import tell_image
+from zonehost.errors import InvalidParameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ async def import_image(host: Host, request: ImportRequest) -> str:
     platform = machine_platform(host.machine.facts.architecture)
     if request.platform:
         platform = parse_platform(request.platform, platform)
+    if platform.os != "linux":
+        raise InvalidParameter("operating system is not supported")
     async with taking_in(host) as came:
         layer = await host.layers.unpack(request.archive)
         came.add(layer.diff_id)

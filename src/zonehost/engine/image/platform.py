@@ -33,4 +33,5 @@ def host_platform(host: Host) -> Platform:
 def platform_of(host: Host, image: Image) -> Platform:
     """The platform that an image is for."""
     config = host.images.config_of(image)
-    return Platform(config.os or "linux", config.architecture, config.variant)
+    found = machine_platform(config.architecture)
+    return Platform(config.os or "linux", found.architecture, config.variant or found.variant)
