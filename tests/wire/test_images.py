@@ -97,6 +97,26 @@ async def test_a_container_becomes_an_image(peer: Peer) -> None:
     assert (await peer.ask("GET", f"/containers/{made}/json")).status == 200
 
 
+async def test_images_of_one_second_have_an_order(peer: Peer) -> None:
+    await peer.create("sleep", name="one")
+    made = []
+    for number in range(3):
+        peer.world.clock.advance(0.001)
+        made.append((await peer.ask("POST", f"/commit?container=one&repo=new&tag={number}")).body["Id"])
+    created = (await peer.ask("GET", f"/images/{made[1]}/json")).body["Created"]
+    for filters in ({"since": [made[0]], "before": [made[2]]}, {"since": [made[0]], "until": [created, "1s"]}):
+        listed = (await peer.ask("GET", f"/images/json?filters={quote(json.dumps(filters))}")).body
+        assert [one["Id"] for one in listed] == (made[1:2] if "before" in filters else [])
+
+
+async def test_names_and_platforms_that_an_image_cannot_have(peer: Peer) -> None:
+    refused = await peer.ask("POST", "/images/busybox/tag?repo=sha256&tag=x")
+    words = "refusing to create an ambiguous tag using digest algorithm as name"
+    assert (refused.status, refused.message) == (400, words)
+    refused = await peer.send("POST", "/images/create?fromSrc=-&platform=macos/arm64", b"layer")
+    assert (refused.status, json.loads(refused.body)) == (400, {"message": "operating system is not supported"})
+
+
 async def test_pruning_tells_what_went(peer: Peer) -> None:
     await peer.send("POST", "/images/create?fromSrc=-", b"nameless")
     pruned = (await peer.ask("POST", '/images/prune?filters={"dangling":{"true":true}}')).body
