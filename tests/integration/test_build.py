@@ -133,7 +133,7 @@ def test_contexts_at_an_address(daemon: Daemon, context: Path, tmp_path: Path) -
             with contextlib.closing(docker.DockerClient(base_url=f"unix://{daemon.endpoint}")) as sdk:
 
                 def said(path: str, **options: str) -> str:
-                    _, messages = sdk.images.build(path=f"{address}/{path}", nocache=True, rm=True, **options)
+                    _, messages = sdk.images.build(path=f"{address}/{path}", nocache=True, **options)  # rm: no
                     return "".join(message.get("stream", "") for message in messages)
 
                 assert "\nmain\n" in said("context.tar.gz")

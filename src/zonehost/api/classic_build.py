@@ -30,10 +30,12 @@ class Console:
         self._held: dict[int, list[dict[str, Any]]] = {}
         self._done: set[int] = set()
         self._quiet = quiet
+        self._target: int | None = None
 
     def begin(self, stages: Sequence[int]) -> None:
         """See `Listener.begin`."""
         self._order = list(stages)
+        self._target = stages[-1]
         self._held = {stage: [] for stage in stages}
 
     def voice(self, stage: int) -> ConsoleVoice:
@@ -49,8 +51,10 @@ class Console:
             self._held[stage].append(message)
             self._flush()
 
-    def finish(self, stage: int) -> None:
-        """The stage has said all."""
+    def finish(self, stage: int, image: str) -> None:
+        """The stage has said all, and this is its image, if it came to one; `built` tells that of the last stage."""
+        if image and stage != self._target:
+            self.say(stage, {"aux": {"ID": image}})
         self._done.add(stage)
         self._flush()
 
@@ -85,6 +89,7 @@ class ConsoleVoice:
         self._console = console
         self._stage = stage
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._image = ""
 
     def begin(self, step: StepShown) -> None:
         """See `Voice.begin`."""
@@ -125,14 +130,16 @@ class ConsoleVoice:
     def made(self, image: str) -> None:
         """See `Voice.made`."""
         if image:
+            self._image = image
             self.remark(f" ---> {short(image)}")
 
     def failed(self, error: ZonehostError) -> None:
         """The last message of the stream tells it (`progress.failure`)."""
+        self._image = ""
 
     def finish(self) -> None:
         """See `Voice.finish`."""
-        self._console.finish(self._stage)
+        self._console.finish(self._stage, self._image)
 
 
 class HeaderClient(NoClient):

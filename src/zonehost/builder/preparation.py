@@ -34,7 +34,7 @@ async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[byte
             await files.receive(build, context)
         failpoint("build.received")
         definition = request.definition or await _definition(work, build, request.dockerfile)
-        if not definition.dockerfile.strip():
+        if not definition.dockerfile:
             raise InvalidParameter(f"the Dockerfile ({request.dockerfile}) cannot be empty")
         ignore = tuple(read_ignore_file(definition.ignore))
         PatternList(ignore)

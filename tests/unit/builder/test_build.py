@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.builder.fakes import HOUR, Bench
 from zonehost.domain.config import Config
+from zonehost.domain.identity import short
 from zonehost.domain.image_config import HistoryStep, ImageConfig, read_image_config
 from zonehost.errors import InvalidParameter, NotFound, Unavailable
 from zonehost.ports.builder import CommandFailed
@@ -68,6 +69,14 @@ async def test_what_the_client_sees(bench: Bench) -> None:
     await bench.build("FROM base\nRUN echo", quiet=True)
     assert len(bench.said) == 1
     assert bench.text.startswith("sha256:")
+
+
+async def test_the_client_is_told_the_image_of_each_stage(bench: Bench) -> None:
+    await bench.build("FROM base AS one\nRUN a\nFROM base AS two\nCOPY --from=one a /\nFROM two\nRUN b")
+    told = [message["aux"]["ID"] for message in bench.said if "aux" in message]
+    assert len(set(told)) == 3
+    assert bench.text.splitlines()[-1] == f"Successfully built {short(told[-1])}"
+    assert bench.said.index({"aux": {"ID": told[0]}}) < bench.said.index({"stream": "Step 3/6 : FROM base AS two\n"})
 
 
 async def test_a_second_build_runs_nothing(bench: Bench) -> None:
@@ -379,7 +388,7 @@ async def test_scripts_in_here_documents(bench: Bench) -> None:
         ("FROM nope", {}, NotFound, "no such image: nope"),
         ("FROM scratch", {}, InvalidParameter, "No image was generated"),
         ("FROM base\nRUN x", {"target": "none"}, InvalidParameter, 'target stage "none" could not be found'),
-        ("FROM base\nRUN x", {"platform": "a/b/c/d"}, InvalidParameter, "invalid platform"),
+        ("FROM base\nRUN x", {"platform": "a/b/c/d"}, InvalidParameter, "cannot parse platform specifier"),
         ("FROM base\nCOPY nope /x", {}, InvalidParameter, "line 2|nope"),
         ("FROM base\nCOPY a b /x", {}, InvalidParameter, "line 2: When using COPY with more than one source file"),
         ("FROM base\nRUN --mount=type=secret,id=s,required x", {}, InvalidParameter, "secret s: not found"),

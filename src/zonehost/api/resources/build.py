@@ -67,8 +67,6 @@ def _request(call: Call) -> BuildRequest:
     for name in _REFUSED:
         if call.text(name) not in ("", "0", "false", "default"):
             raise Unsupported(f"the parameter {name} is not supported")
-    if not call.flag("rm", default=True):
-        raise Unsupported("the parameter rm=0 is not supported: the containers of a build do not stay")
     return BuildRequest(
         dockerfile=call.text("dockerfile") or "Dockerfile",
         remote=call.text("remote"),
