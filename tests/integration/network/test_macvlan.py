@@ -36,3 +36,15 @@ def test_a_macvlan_from_create_to_rm_over_a_restart(daemon: Daemon, parent: str)
     assert "the interface zh-nowhere does not exist" in refused.err
     daemon.docker("rm", "-f", "one", "two")
     daemon.docker("network", "rm", "flat")
+
+
+def test_a_macvlan_speaks_ipv6(daemon: Daemon, parent: str) -> None:
+    own = ("--ipv6", "--subnet", "10.243.9.0/24", "--subnet", "fd00:243:9::/64", "-o", f"parent={parent}")
+    daemon.docker("network", "create", "-d", "macvlan", *own, "flat")
+    for name in ("one", "two"):
+        daemon.docker("run", "-d", "--name", name, "--network", "flat", "busybox", "sleep", "1000")
+    address = "{{.NetworkSettings.Networks.flat.GlobalIPv6Address}}"
+    # Addresses are tentative for a moment (duplicate address detection, RFC 4862).
+    daemon.docker("exec", "one", "ping", "-6", "-c", "5", "-A", "-W", "5", daemon.docker("inspect", "-f", address, "two"))
+    daemon.docker("rm", "-f", "one", "two")
+    daemon.docker("network", "rm", "flat")

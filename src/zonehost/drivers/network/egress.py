@@ -27,10 +27,11 @@ table netdev {table} {{
 }}
 """
 _SIX: Final = """		icmpv6 type {{ nd-router-advert, nd-redirect }} drop
-		icmpv6 type nd-neighbor-advert icmpv6 taddr {{ {six} }} accept
+		icmpv6 type nd-neighbor-advert @th,64,128 {{ {claims} }} accept
 		icmpv6 type nd-neighbor-advert drop
 		ether type ip6 ip6 saddr {{ ::, {six} }} accept
 """
+# The target of an advertisement, which nftables before 1.0.9 cannot name, are 128 bits from bit 64 on (RFC 4861, 4.4).
 _NOBODY: Final = "0.0.0.0"
 """Who asks a DHCP server for an address, or the link whether one is free."""
 
@@ -43,5 +44,9 @@ def rules(table: str, wires: Sequence[Wire]) -> str:
 def _chain(table: str, wire: Wire) -> str:
     own = [str(address.ip) for address in wire.addresses]
     four = ", ".join((_NOBODY, *(text for text in own if ":" not in text)))
-    six = ", ".join((str(link_local(wire.mac)), *(text for text in own if ":" in text))) if wire.ipv6 else ""
-    return _CHAIN.format(table=table, name=wire.name, mac=wire.mac, four=four, six=_SIX.format(six=six) if six else "")
+    six = ""
+    if wire.ipv6:
+        addresses = (link_local(wire.mac), *(address.ip for address in wire.addresses if address.version == 6))
+        claims = ", ".join(f"{int(address):#x}" for address in addresses)
+        six = _SIX.format(six=", ".join(map(str, addresses)), claims=claims)
+    return _CHAIN.format(table=table, name=wire.name, mac=wire.mac, four=four, six=six)
