@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.fakes.host import World
-from tests.unit.engine.steps import actions, ended, make, quiet, run
+from tests.unit.engine.steps import actions, ended, make, quiet, record_of, run
 from zonehost.domain.event import Event
 from zonehost.domain.filters import Filters
 from zonehost.domain.host_config import LogConfig
@@ -46,6 +46,15 @@ async def test_who_attached_before_the_start_gets_the_first_byte(world: World) -
     await start(world.host, record.id)
     assert await rest(session) == b"hello\n"
     await session.close()
+
+
+async def test_who_saw_the_end_of_the_output_finds_the_container_ended(world: World) -> None:
+    record = await make(world, "exit", "3")
+    session = await attach(world.host, record.id, _ALL)
+    await start(world.host, record.id)
+    assert await session.read() == []
+    state = record_of(world, record.id).state
+    assert (state.running, state.exit_code) == (False, 3)
 
 
 async def test_only_the_streams_that_were_asked_for_come(world: World) -> None:

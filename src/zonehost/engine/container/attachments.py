@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 from zonehost.domain.container import Container
 from zonehost.engine.host import Host
@@ -11,6 +12,9 @@ from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container
 from zonehost.ports.logs import LogLine
 from zonehost.ports.streams import Stream, Streams
+
+_END_SECONDS: Final = 2.0
+"""How long the end of a zone may come after that of its output, before a client need not wait for it."""
 
 
 class Attachment:
@@ -31,6 +35,7 @@ class Attachment:
         self._wanted = wanted
         self._past = past
         self._live = live
+        self._let_go = False
         self._streams: asyncio.Future[Streams | None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -65,7 +70,16 @@ class Attachment:
             wanted = [chunk for chunk in chunks if chunk[0] in self._wanted]
             if wanted:
                 return wanted
+        await self._noted()
         return []
+
+    async def _noted(self) -> None:
+        """Let the record say that the zone ended before the client reads the end of its output.
+
+        Else a client that then asks finds it running, and its networks in use.
+        """
+        if self._zone.record.state.running and not self._let_go:
+            await asyncio.wait([self._zone.exits.next()], timeout=_END_SECONDS)
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Give input to the container; what it does not take is lost."""
@@ -84,6 +98,7 @@ class Attachment:
         if self._zone.record.config.stdin_once and not self.tty:
             await streams.close_input()
         else:
+            self._let_go = True
             await streams.close()
 
     def detach(self) -> None:
