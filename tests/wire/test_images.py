@@ -87,6 +87,22 @@ async def test_what_is_saved_can_be_loaded(peer: Peer) -> None:
     assert (await peer.ask("GET", "/images/get")).status == 400
 
 
+async def test_what_is_saved_by_its_id_has_no_name(peer: Peer) -> None:
+    (listed,) = (await peer.ask("GET", "/images/json")).body
+    for name in (listed["Id"], listed["Id"][:20], listed["Id"].removeprefix("sha256:")[:12]):
+        saved = await peer.send("GET", f"/images/get?names={name}", b"")
+        loaded = await peer.send("POST", "/images/load?quiet=1", saved.body)
+        assert loaded.body == b'{"stream":"Loaded image ID: %b\\n"}\n' % listed["Id"].encode()
+
+
+async def test_a_repository_is_saved_with_all_its_tags(peer: Peer) -> None:
+    for tag in ("one", "two"):
+        await peer.ask("POST", f"/images/busybox/tag?repo=kept&tag={tag}")
+    saved = await peer.send("GET", "/images/get?names=kept", b"")
+    loaded = await peer.send("POST", "/images/load?quiet=1", saved.body)
+    assert loaded.body == b'{"stream":"Loaded image: kept:one\\n"}\n{"stream":"Loaded image: kept:two\\n"}\n'
+
+
 async def test_a_container_becomes_an_image(peer: Peer) -> None:
     made = await peer.create("sleep", name="one")
     committed = await peer.ask("POST", "/commit?container=one&repo=new&tag=1&comment=c&author=a&changes=ENV+A=1")

@@ -165,6 +165,23 @@ async def test_skopeo_reads_the_oci_layout(pool: LayerPool, archives: LayerArchi
     assert digests <= {path.name for path in (tmp_path / "copied").iterdir()}
 
 
+async def test_documents_and_layers_have_the_time_of_their_image(pool: LayerPool, archives: LayerArchives) -> None:
+    blob = tar({"a": b"1"})
+    config = config_of(blob, created="2024-05-06T07:08:09.5Z")
+    image = ArchivedImage(config, (await pool.unpack(sliced(blob)),), ())
+    with tarfile.open(fileobj=io.BytesIO(await joined(archives.save([image])))) as archive:
+        times = {member.name: member.mtime for member in archive}
+    assert times[f"blobs/{digest(config).replace(':', '/')}"] == 1714979289
+    assert times[f"blobs/{digest(blob).replace(':', '/')}"] == 1714979289
+    assert times["index.json"] == 0
+
+
+async def test_an_image_without_layers(archives: LayerArchives) -> None:
+    config = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":null}}'
+    data = tar({"c.json": config, "manifest.json": b'[{"Config":"c.json","RepoTags":null,"Layers":null}]'})
+    assert await archives.load(sliced(data)) == (ArchivedImage(config, (), ()),)
+
+
 async def test_old_docker_archives_with_linked_layers(archives: LayerArchives, pool: LayerPool) -> None:
     """As Docker before 25 wrote them: layers come first, one of them is a link to another image's."""
     layer, other = tar({"a": b"1"}), tar({"b": b"2"})

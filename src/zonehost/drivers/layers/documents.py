@@ -69,12 +69,12 @@ class _OciManifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class _DockerManifest(msgspec.Struct, frozen=True, rename="pascal", kw_only=True):
     config: str
     repo_tags: tuple[str, ...] | None = None
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] | None
     layer_sources: dict[str, Descriptor] | None = None
 
 
 class _RootFs(msgspec.Struct, frozen=True):
-    diff_ids: tuple[str, ...] = ()
+    diff_ids: tuple[str, ...] | None = None
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ def images(find: Find, architecture: str) -> Iterator[Described]:
     """
     if (text := find(MANIFEST)) is not None:
         for manifest in _decode(text, MANIFEST, tuple[_DockerManifest, ...]):
-            yield _described(find, manifest.config, manifest.layers, manifest.repo_tags or ())
+            yield _described(find, manifest.config, manifest.layers or (), manifest.repo_tags or ())
     elif (text := find(INDEX)) is not None:
         for descriptor in _decode(text, INDEX, _Index).manifests:
             yield from _from_descriptor(find, descriptor, architecture, _names(descriptor))
@@ -139,7 +139,7 @@ def _described(find: Find, config: str, layers: Sequence[str], names: Sequence[s
     text = find(config)
     if text is None:
         raise InvalidParameter(f"the archive does not hold the configuration {config} that it names")
-    diff_ids = _decode(text, config, _Config).rootfs.diff_ids
+    diff_ids = _decode(text, config, _Config).rootfs.diff_ids or ()
     if len(diff_ids) != len(layers):
         raise InvalidParameter(f"invalid manifest, layers length mismatch: expected {len(layers)}, got {len(diff_ids)}")
     return Described(config=text, diff_ids=diff_ids, layers=tuple(layers), names=tuple(names))

@@ -7,7 +7,8 @@ from zonehost.engine.host import Host
 from zonehost.errors import InvalidParameter
 
 DANGLING_TAG = "<none>:<none>"
-_DIGEST_ALGORITHM = "sha256"
+DIGEST_ALGORITHM = "sha256"
+"""What stands before the colon of an id, and so cannot be a repository of the Hub."""
 
 
 def familiar_names(host: Host, image_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -32,7 +33,7 @@ def new_name(repository: str, tag: str) -> Reference | None:
         raise InvalidParameter("refusing to create a tag with a digest reference")
     if tag:
         name = parse_reference(f"{name.repository}:{tag}")
-    if name.familiar_repository == _DIGEST_ALGORITHM:
+    if name.familiar_repository == DIGEST_ALGORITHM:
         raise InvalidParameter("refusing to create an ambiguous tag using digest algorithm as name")
     return name.tagged()
 

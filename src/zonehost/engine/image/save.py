@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from zonehost.domain.image import Image
 from zonehost.domain.reference import parse_reference
 from zonehost.engine.host import Host
+from zonehost.engine.image.names import DIGEST_ALGORITHM
 from zonehost.engine.telling import tell_image
 from zonehost.errors import InvalidParameter, SystemFailure
 from zonehost.ports.archives import ArchivedImage
@@ -33,15 +34,14 @@ async def save(host: Host, refs: Sequence[str]) -> AsyncIterator[bytes]:
 
 
 def _named(host: Host, ref: str) -> list[tuple[Image, str]]:
-    image = host.images.find(ref)
     try:
         name = parse_reference(ref)
     except InvalidParameter:
-        return [(image, "")]
+        return [(host.images.find(ref), "")]
+    if name.familiar_repository == DIGEST_ALGORITHM:
+        return [(host.images.find(ref), "")]
     if name.tag or name.digest:
-        tag = host.images.tagged(name.canonical)
-        named = name.tag and tag is not None and tag.image == image.id  # an id can be read as a name with a tag
-        return [(image, name.familiar if named else "")]
+        return [(host.images.find(ref), name.familiar if name.tag else "")]
     all_tags = [
         (tagged, other.familiar)
         for tag in host.images.tags()
@@ -49,7 +49,7 @@ def _named(host: Host, ref: str) -> list[tuple[Image, str]]:
         and other.tag
         and (tagged := host.images.get(tag.image)) is not None
     ]
-    return all_tags or [(image, "")]
+    return all_tags or [(host.images.find(ref), "")]
 
 
 def _archived(host: Host, image: Image, names: tuple[str, ...]) -> ArchivedImage:
