@@ -150,6 +150,16 @@ async def test_a_tmpfs_is_private(world: World, option: str) -> None:
         await make(world, "sleep", tmpfs={"/x": f"size=1m,{option}"})
 
 
+@pytest.mark.parametrize(("mode", "what"), [("pid_mode", "PID"), ("ipc_mode", "IPC")])
+async def test_whose_namespace_is_shared_must_be_there_and_run(world: World, mode: str, what: str) -> None:
+    with pytest.raises(InvalidParameter, match="^No such container: nobody$"):
+        await make(world, "sleep", **{mode: "container:nobody"})
+    other = await make(world, "sleep", name="other")
+    tied = await make(world, "sleep", **{mode: "container:other"})
+    with pytest.raises(SystemFailure, match=f"^failed to join {what} namespace: container {other.id} is not running$"):
+        await start(world.host, tied.id)
+
+
 async def test_an_unknown_image_is_named_as_docker_names_it(world: World) -> None:
     with pytest.raises(NotFound, match="No such image: nothing:latest"):
         await make(world, config={"image": "nothing"})

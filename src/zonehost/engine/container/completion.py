@@ -10,11 +10,15 @@ from zonehost.domain.log_config import DEFAULT_DRIVER
 from zonehost.domain.modes import other_container
 from zonehost.domain.security import MASKED_PATHS, READONLY_PATHS
 from zonehost.engine.host import Host
-from zonehost.errors import NotFound
+from zonehost.errors import InvalidParameter, NotFound
 
 
 def complete_host_config(host: Host, asked: HostConfig) -> HostConfig:
-    """What was asked, and the defaults; other containers by their ids, so that a rename does not break the tie."""
+    """What was asked, and the defaults; other containers by their ids, so that a rename does not break the tie.
+
+    Raises:
+        InvalidParameter: a container whose PID or IPC namespace is to be shared is not there.
+    """
     swap = asked.memory * 2 if asked.memory > 0 and asked.memory_swap == 0 else asked.memory_swap
     return msgspec.structs.replace(
         asked,
@@ -25,8 +29,8 @@ def complete_host_config(host: Host, asked: HostConfig) -> HostConfig:
         storage_opt=asked.storage_opt or host.settings.storage_opt or None,
         runtime=asked.runtime or RUNTIME,
         network_mode="bridge" if asked.network_mode in ("", "default") else _by_id(host, asked.network_mode),
-        ipc_mode=_by_id(host, asked.ipc_mode) or "private",
-        pid_mode=_by_id(host, asked.pid_mode),
+        ipc_mode=_of_one_that_is(host, asked.ipc_mode) or "private",
+        pid_mode=_of_one_that_is(host, asked.pid_mode),
         cgroupns_mode=asked.cgroupns_mode or _default_cgroup_namespace(host, asked),
         oom_kill_disable=bool(asked.oom_kill_disable),
         restart_policy=msgspec.structs.replace(asked.restart_policy, name=asked.restart_policy.name or "no"),
@@ -46,6 +50,14 @@ def _by_id(host: Host, mode: str) -> str:
     except NotFound:
         # As in Docker, it is the start that fails.
         return mode
+
+
+def _of_one_that_is(host: Host, mode: str) -> str:
+    try:
+        return f"container:{host.containers.find(other).id}" if (other := other_container(mode)) else mode
+    except NotFound as error:
+        # The docker command takes a 404 of a create for an image that is to be pulled.
+        raise InvalidParameter(str(error)) from None
 
 
 def _default_cgroup_namespace(host: Host, asked: HostConfig) -> str:

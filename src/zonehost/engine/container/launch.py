@@ -35,7 +35,7 @@ from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_network, tell_volume
 from zonehost.engine.together import together
-from zonehost.errors import Conflict, InvalidParameter, ZonehostError, explained
+from zonehost.errors import Conflict, InvalidParameter, SystemFailure, ZonehostError, explained
 from zonehost.ports.machine import PathKind
 
 NOT_FOUND: Final = 127
@@ -157,7 +157,7 @@ async def _check_ties(host: Host, record: Container) -> None:
         tied = host.containers.find(other).record
         with explained(f"failed to join {what} namespace"):
             if not tied.state.running:
-                raise Conflict(f"container {tied.id} is not running")
+                raise SystemFailure(f"container {tied.id} is not running")
             if what == "IPC" and tied.host_config.ipc_mode != "shareable":
                 raise InvalidParameter(
                     f"container {tied.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
