@@ -45,8 +45,7 @@ def test_a_macvlan_speaks_ipv6(daemon: Daemon, parent: str) -> None:
         daemon.docker("run", "-d", "--name", name, "--network", "flat", "busybox", "sleep", "1000")
     address = "{{.NetworkSettings.Networks.flat.GlobalIPv6Address}}"
     # Addresses are tentative for a moment (duplicate address detection, RFC 4862).
-    daemon.docker(
-        "exec", "one", "ping", "-6", "-c", "5", "-A", "-W", "5", daemon.docker("inspect", "-f", address, "two")
-    )
+    two = daemon.docker("inspect", "-f", address, "two")
+    daemon.docker("exec", "one", "ping", "-6", "-c", "5", "-A", "-W", "5", two)
     daemon.docker("rm", "-f", "one", "two")
     daemon.docker("network", "rm", "flat")

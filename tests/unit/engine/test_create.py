@@ -152,7 +152,7 @@ async def test_a_tmpfs_is_private(world: World, option: str) -> None:
 
 @pytest.mark.parametrize(("mode", "what"), [("pid_mode", "PID"), ("ipc_mode", "IPC")])
 async def test_whose_namespace_is_shared_must_be_there_and_run(world: World, mode: str, what: str) -> None:
-    with pytest.raises(InvalidParameter, match="^No such container: nobody$"):
+    with pytest.raises(InvalidParameter, match=r"^No such container: nobody$"):
         await make(world, "sleep", **{mode: "container:nobody"})
     other = await make(world, "sleep", name="other")
     tied = await make(world, "sleep", **{mode: "container:other"})
