@@ -38,7 +38,7 @@ def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:
     listed = _entries(root, b"etc/group", 4)
     entry = _user(known, name)
     uid, gid, home, login = (int(entry[2]), int(entry[3]), entry[5] or "/", entry[0]) if entry else (0, 0, "/", "")
-    if entry is None and name not in ("", "0", "root"):
+    if entry is None and name not in ("", "0"):
         uid = _number(name, f"unable to find user {name}: no matching entries in passwd file")
     if group:
         gid = _group(listed, group)

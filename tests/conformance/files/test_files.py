@@ -94,10 +94,12 @@ async def test_stat(world: World) -> None:
     assert (link.name, link.mode, link.link_target) == ("l", GO_LINK | 0o777, "/d/e")
     assert (await stat_of(tree, "/d/l/")).mode & GO_DIR
     assert (await stat_of(tree, "/l")).link_target == "/d/gone/x"
-    assert [(await stat_of(tree, path)).name for path in ("/", "/.", "/d/", "/d/.", "/d/../d")] == [
+    assert [(await stat_of(tree, path)).name for path in ("/", "/.", "./", "/d/", "/d/.", "/d/./", "/d/../d")] == [
         "/",
         ".",
+        ".",
         "d",
+        ".",
         ".",
         "d",
     ]

@@ -69,6 +69,8 @@ def test_numbers_do_without_files(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_PATH)
     assert find(fd, "5:6") == Account(5, 6, (6,), "/")
     assert find(fd, "") == Account(0, 0, (0,), "/")
+    with pytest.raises(InvalidParameter, match="unable to find user root: no matching entries in passwd file"):
+        find(fd, "root")
     os.close(fd)
 
 

@@ -30,13 +30,13 @@ _GO_BITS: Final = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1
 
 
 class ZonePath:
-    """A path of a zone. `base` names what is there: its last component, `/` for the root, `.` if it ends so."""
+    """A path of a zone. `base` names what is there: its last component, `/` for the root, `.` if it ends so, or in `./`."""
 
     def __init__(self, tree: ZoneTree, path: str) -> None:
         self._tree = tree
         self._asked = path
         self.clean = posixpath.normpath(f"/{path}").replace("//", "/")
-        ends_in_dot = posixpath.basename(path) == "."
+        ends_in_dot = posixpath.basename(path.rstrip("/")) == "."
         self._as_folder = ends_in_dot or path.endswith("/")
         self.base = "." if ends_in_dot else posixpath.basename(self.clean) or "/"
 
