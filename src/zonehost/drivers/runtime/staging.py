@@ -20,7 +20,7 @@ from zonehost.domain.blueprint import BindMount, ImageMount, Root
 from zonehost.drivers.runtime.spec_devices import Node
 from zonehost.errors import InvalidParameter, NotFound
 from zonehost.linux import idmap, mounts, namespaces, overlay
-from zonehost.linux.openat import IN_ROOT, open_below
+from zonehost.linux.openat import BENEATH, open_below
 
 _NOT_IDMAPPABLE = (errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)
 
@@ -93,10 +93,16 @@ def _clone_below(bind: BindMount) -> int:
 def _open_subpath(whole: int, subpath: str, shown: str = "") -> int:
     """A part of a volume or an image; `shown` is where the whole is, if the host has it somewhere."""
     try:
-        return open_below(whole, subpath.encode(), os.O_PATH, IN_ROOT)
+        return open_below(whole, subpath.encode(), os.O_PATH, BENEATH)
     except (FileNotFoundError, NotADirectoryError) as error:
         why = str(error.strerror).lower()
         raise NotFound(f"cannot access path {posixpath.join(shown, subpath)}: {why}") from error
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        base = f", base: {shown}" if shown else ""
+        why = f"path concatenation escapes the base directory{base}, subpath: {subpath}"
+        raise InvalidParameter(why) from error
 
 
 def protect(program: str) -> None:
