@@ -87,7 +87,7 @@ class PaperFiles:
     async def changes(self, tree: ZoneTree) -> tuple[FileChange, ...]:
         return (FileChange("/etc", 0), FileChange("/etc/new", 1))
 
-    async def populate(self, tree: ZoneTree, path: str, destination: str) -> None:
+    async def populate(self, tree: ZoneTree, path: str, destination: str, below: str = "") -> None:
         pass
 
     async def sizes(self, tree: ZoneTree) -> int:

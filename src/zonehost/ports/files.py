@@ -91,10 +91,11 @@ class ZoneFiles(Protocol):
     async def changes(self, tree: ZoneTree) -> tuple[FileChange, ...]:
         """What differs from the image, in Docker's order."""
 
-    async def populate(self, tree: ZoneTree, path: str, destination: str) -> None:
+    async def populate(self, tree: ZoneTree, path: str, destination: str, below: str = "") -> None:
         """Copy what the image has below `path` into the empty host directory `destination`, with owners and attributes.
 
-        Nothing happens if the path is not a directory of the image or the destination is not empty.
+        With `below`, into that directory of it. Nothing happens if the path is not a directory of the image, or the
+        destination is not empty, not there, or led out of by a link.
         """
 
     async def sizes(self, tree: ZoneTree) -> int:

@@ -298,6 +298,20 @@ async def test_populate_copies_everything_of_a_directory(world: World, tmp_path:
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+async def test_populate_stays_below_the_volume(world: World, tmp_path: Path) -> None:
+    (world.image / "data").mkdir()
+    (world.image / "data" / "file").write_bytes(b"1")
+    volume, outside = tmp_path / "of-user", tmp_path / "outside"
+    for folder in (volume / "part", outside):
+        folder.mkdir(parents=True)
+    (volume / "link").symlink_to(outside)
+    for below in ("part", "link", "none"):
+        await world.files.populate(world.tree(), "/data", str(volume), below)
+    assert {path.name for path in volume.iterdir()} == {"part", "link"}
+    assert [path.name for path in (volume / "part").iterdir()] == ["file"]
+    assert list(outside.iterdir()) == []
+
+
 async def test_sizes_count_each_file_once(world: World) -> None:
     (world.image / "old").write_bytes(b"1" * 1000)
     world.change("echo 12345 > a; ln a b; mkdir d; echo 1234 > d/c; rm old")

@@ -54,9 +54,9 @@ class TreeFiles:
         found = msgspec.convert(await self._run("changes", tree), list[Change])
         return tuple(FileChange(path.decode("utf-8", "replace"), kind) for path, kind in found)
 
-    async def populate(self, tree: ZoneTree, path: str, destination: str) -> None:
+    async def populate(self, tree: ZoneTree, path: str, destination: str, below: str = "") -> None:
         """Copy what the image has below `path` into an empty directory of the host."""
-        await self._run("populate", tree, path=path, destination=destination)
+        await self._run("populate", tree, path=path, destination=destination, below=below)
 
     async def sizes(self, tree: ZoneTree) -> int:
         """Bytes of the files that the zone itself has written."""

@@ -28,6 +28,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """An empty folder of the host, to be mounted over in private."""
     path: str = ""
     destination: str = ""
+    below: str = ""
     keep_kinds: bool = False
     user: str = ""
 
@@ -85,7 +86,7 @@ def populate(arguments: Any, fds: list[int]) -> None:
     work = msgspec.convert(arguments, Work)
     os.umask(0)
     image = view.image(work.tree, work.stage)
-    copy_up.populate(image, work.path, work.destination, work.tree.root.layers)
+    copy_up.populate(image, work.path, work.destination, work.below, work.tree.root.layers)
 
 
 @answering

@@ -26,17 +26,23 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def populate(image: int, path: str, destination: str, layers: Sequence[str]) -> None:
-    """Copy a directory of the image into an empty directory of the host; its own owner, mode and time too.
+def populate(image: int, path: str, destination: str, below: str, layers: Sequence[str]) -> None:
+    """Copy a directory of the image into an empty directory of the host, or one below it; its owner, mode and time too.
 
     `layers` are the trees that the image is made of, lowest first, whose data the copies share where they can.
 
-    Nothing happens if the image has no directory there, or the destination is not empty. The umask is to be 0.
+    Nothing happens if the image has no directory there, or the destination is not empty, or what is `below` it is not
+    there or a link that leads out. The umask is to be 0.
 
     Raises:
         OSError: the disk or the kernel failed.
     """
     target = os.open(destination, _FOLDER)
+    if below:
+        try:
+            target = open_below(target, os.fsencode(below), _FOLDER, BENEATH)
+        except OSError:
+            return  # the start of the container tells it
     try:
         source = open_below(image, os.fsencode(posixpath.normpath(path)), _FOLDER, INSIDE)
     except (FileNotFoundError, NotADirectoryError):
