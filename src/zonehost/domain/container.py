@@ -49,6 +49,8 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     image: ImageFile | None = None
     folder: HostFolder | None = None
     """What the volume is, where it is no dataset: one of these."""
+    layers: tuple[str, ...] = ()
+    """Of an image mount: the diff ids of the image, lowest first, which stay when the image is forced away."""
 
     @property
     def in_pool(self) -> bool:
@@ -131,6 +133,16 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """What the store finds it by."""
         return self.id
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The ids of the images that it was made from and mounts."""
+        return (self.image, *(point.source for point in self.mounts if point.type == "image"))
+
+    @property
+    def held_layers(self) -> tuple[str, ...]:
+        """Diff ids of all that its root and the images that it mounts stand on."""
+        return (*self.layers, *(layer for point in self.mounts for layer in point.layers))
 
     @property
     def short(self) -> str:

@@ -148,14 +148,10 @@ def bind_mounts(record: Container) -> tuple[BindMount, ...]:
 
 
 def image_mounts(host: Host, record: Container) -> tuple[ImageMount, ...]:
-    """Images seen as folders.
-
-    Raises:
-        NotFound: one is gone.
-    """
+    """Images seen as folders."""
     return tuple(
         ImageMount(
-            layers=host.layers.stack(host.images.find(point.source).layers),
+            layers=host.layers.stack(point.layers or host.images.find(point.source).layers),
             destination=point.destination,
             subpath=point.subpath,
         )

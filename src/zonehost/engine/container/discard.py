@@ -35,8 +35,8 @@ async def discard(host: Host, zone: Zone, volumes: Iterable[Volume]) -> None:
         host.volumes.drop(volume.name)
     host.containers.drop(zone)
     host.execs.drop_of(zone.id)
-    if host.images.get(zone.record.image) is None and not host.records.load().aside:
-        await sweep_layers(host, zone.record.layers)  # its image went before it
+    if None in map(host.images.get, zone.record.images) and not host.records.load().aside:
+        await sweep_layers(host, zone.record.held_layers)  # an image of it went before it
     gone = (Delete(Container.kind, zone.id), *(Delete(Volume.kind, volume.name) for volume in volumes))
     host.spawn(host.records.commit(*gone), f"forget container {zone.record.short}")
 

@@ -130,7 +130,8 @@ def _with_volumes(host: Host, planned: dict[str, MountAsk]) -> MountPlan:
                 folder=host_folder(volume.options),
             )
         elif point.type == "image":
-            point = msgspec.structs.replace(point, source=host.images.find(point.source).id)
+            mounted = host.images.find(point.source)
+            point = msgspec.structs.replace(point, source=mounted.id, layers=mounted.layers)
         points.append(point)
     return MountPlan(tuple(points), tuple(new.values()))
 

@@ -81,8 +81,7 @@ def _repositories(host: Host, image: Image) -> set[str]:
 def _used(host: Host, image: Image, *, running: bool = False) -> Container | None:
     """A container that was made from the image or mounts it, if there is one."""
     for record in host.containers.records():
-        mounts = any(point.type == "image" and point.source == image.id for point in record.mounts)
-        if (record.image == image.id or mounts) and (record.state.running or not running):
+        if image.id in record.images and (record.state.running or not running):
             return record
     return None
 

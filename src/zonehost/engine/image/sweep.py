@@ -53,7 +53,7 @@ async def sweep_layers(host: Host, candidates: Iterable[str]) -> int:
 def layers_in_use(host: Host) -> set[str]:
     """Layers that an image, a container or a cached step of a build stands on."""
     in_use = host.images.layers_in_use()
-    in_use.update(layer for record in host.containers.records() for layer in record.layers)
+    in_use.update(layer for record in host.containers.records() for layer in record.held_layers)
     if host.build_cache is not None:
         in_use.update(host.build_cache.layers())
     return in_use
