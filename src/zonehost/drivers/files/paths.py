@@ -30,7 +30,7 @@ _GO_BITS: Final = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1
 
 
 class ZonePath:
-    """A path of a zone. `base` names what is there: its last component, `/` for the root, `.` if it ends in that or `./`."""
+    """A path of a zone. `base` names what is there: its last component, `/` for the root, `.` if it ends in it."""
 
     def __init__(self, tree: ZoneTree, path: str) -> None:
         self._tree = tree
