@@ -84,6 +84,9 @@ def parse_security_options(options: Iterable[str] | None) -> SecurityOptions:
         name, separator, value = option.partition("=" if "=" in option else ":")
         if name == "no-new-privileges":
             no_new_privileges = _truth(value or "true", option)
+        elif name == "writable-cgroups":
+            if _truth(value or "true", option):
+                raise Unsupported("security option writable-cgroups: the cgroups of a zone are read-only inside")
         elif not separator and name != "disable":
             raise InvalidParameter(f'invalid --security-opt 1: "{option}"')
         elif name == "seccomp":

@@ -269,3 +269,6 @@ def test_security_options() -> None:
     assert options.seccomp == {"defaultAction": "SCMP_ACT_ALLOW"}
     assert parse_security_options(None).seccomp == {}
     assert parse_security_options(("seccomp=unconfined",)).seccomp is None
+    assert parse_security_options(("writable-cgroups=false",)) == parse_security_options(None)
+    with pytest.raises(Unsupported, match="security option writable-cgroups"):
+        parse_security_options(("writable-cgroups",))
