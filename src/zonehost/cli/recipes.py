@@ -46,9 +46,13 @@ _FOLDERS: Final = {
 _FILES: Final = {
     "etc/passwd": (
         "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\n"
-        "www-data:x:33:33:www-data:/var/www:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
+        "www-data:x:33:33:www-data:/var/www:/bin/false\noperator:x:37:37:Operator:/var:/bin/false\n"
+        "nobody:x:65534:65534:nobody:/home:/bin/false\n"
     ),
-    "etc/group": "root:x:0:\ndaemon:x:1:\ntty:x:5:\nwww-data:x:33:\nstaff:x:50:\nusers:x:100:\nnogroup:x:65534:\n",
+    "etc/group": (
+        "root:x:0:\ndaemon:x:1:\ntty:x:5:\ndisk:x:6:\nwheel:x:10:\nvideo:x:28:\naudio:x:29:\nwww-data:x:33:\n"
+        "operator:x:37:\nstaff:x:50:\nusers:x:100:\nnogroup:x:65534:\n"
+    ),
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 

@@ -24,6 +24,9 @@ def test_busybox_is_an_archive_with_a_shell_and_users() -> None:
         users = archive.extractfile("etc/passwd")
         assert users is not None
         assert users.read().startswith(b"root:x:0:0:")
+        groups = archive.extractfile("etc/group")
+        assert groups is not None
+        assert {b"wheel", b"audio", b"staff"} <= {line.partition(b":")[0] for line in groups}
     assert len(said) == 1
     assert content == b"".join(recipes.busybox(said.append))
 
