@@ -166,6 +166,9 @@ async def test_an_image_has_one_platform_and_may_be_asked_for_it(
     other = await peer.ask(method, asking('{"os":"linux","architecture":"s390x"}'))
     assert (other.status, "does not match the specified platform (linux/s390x)" in other.message) == (404, True)
     assert (await peer.ask(method, asking("linux/amd64"))).status == 400
+    two = '{"os":"linux","architecture":"amd64"}'
+    several = await peer.ask(method, f"{asking(two)}&{parameter}={quote(two)}")
+    assert (several.status, several.message) == (400, "multiple platform parameters not supported")
     assert (await peer.ask(method, asking('{"os":"linux","architecture":"amd64"}'))).status == 200
 
 

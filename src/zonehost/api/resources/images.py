@@ -156,8 +156,11 @@ def _check_platform(call: Call, parameter: str, *refs: str) -> None:
     """Look whether images, of which each has one platform here, have the one that is asked for.
 
     Raises:
-        NotFound: one has another, or is not there. InvalidParameter: the parameter is no platform.
+        NotFound: one has another, or is not there.
+        InvalidParameter: the parameter is no platform, or there are several.
     """
+    if len(call.texts(parameter)) > 1:
+        raise InvalidParameter("multiple platform parameters not supported")
     for text in call.texts(parameter):
         try:
             asked = msgspec.json.decode(text, type=_Platform)
