@@ -85,7 +85,9 @@ def parse_security_options(options: Iterable[str] | None) -> SecurityOptions:
         if name == "no-new-privileges":
             no_new_privileges = _truth(value or "true", option)
         elif name == "writable-cgroups":
-            if _truth(value or "true", option):
+            if value not in ("", "true", "false"):
+                raise InvalidParameter(f'invalid --security-opt 2: "{option}"')
+            if value != "false":
                 raise Unsupported("security option writable-cgroups: the cgroups of a zone are read-only inside")
         elif not separator and name != "disable":
             raise InvalidParameter(f'invalid --security-opt 1: "{option}"')

@@ -93,6 +93,19 @@ async def test_a_read_only_bind_cannot_be_written(rig: Rig, shared: Path) -> Non
     assert output.count("Read-only file system") == 2
 
 
+async def test_read_only_need_not_go_to_the_leaves(rig: Rig, shared: Path) -> None:
+    inner = mounts.new("tmpfs", [("mode", "0777")])
+    mounts.place(inner, str(shared / "inside"))
+    os.close(inner)
+    try:
+        bind = BindMount(source=str(shared), destination="/shared", readonly=True, recursive_readonly=False)
+        code, output = await rig.run("touch", "/shared/inside/made", "/shared/made", binds=(bind,))
+        assert (code, output.count("Read-only file system")) == (1, 1)
+        assert (shared / "inside/made").exists()
+    finally:
+        mounts.detach(str(shared / "inside"))
+
+
 async def test_a_file_can_be_bound(rig: Rig, shared: Path) -> None:
     bind = BindMount(source=str(shared / "file"), destination="/etc/deep/file")
     assert await rig.run("cat", "/etc/deep/file", binds=(bind,)) == (0, "from the host")

@@ -272,3 +272,5 @@ def test_security_options() -> None:
     assert parse_security_options(("writable-cgroups=false",)) == parse_security_options(None)
     with pytest.raises(Unsupported, match="security option writable-cgroups"):
         parse_security_options(("writable-cgroups",))
+    with pytest.raises(InvalidParameter, match='invalid --security-opt 2: "writable-cgroups=1"'):
+        parse_security_options(("writable-cgroups=1",))

@@ -75,7 +75,11 @@ def _clones_inside(bind: BindMount) -> Iterator[tuple[BindMount, int]]:
             inside = point.removeprefix(source.rstrip("/"))
             destination = bind.destination.rstrip("/") + inside
             clone = mounts.clone(point)
-            yield msgspec.structs.replace(bind, source=point, destination=destination, recursive=False), clone
+            readonly = bind.readonly and bind.recursive_readonly
+            inner = msgspec.structs.replace(
+                bind, source=point, destination=destination, recursive=False, readonly=readonly
+            )
+            yield inner, clone
 
 
 def _clone_below(bind: BindMount) -> int:
