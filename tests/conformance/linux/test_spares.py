@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -153,8 +153,9 @@ async def _fresh_spare(server: ForkServer, used: Collection[int] = ()) -> int:
     """The server's child that is none of these, once there is one alone, which waits for a request."""
     while True:
         fresh = [pid for pid in _children(server.pid) if pid not in used]
-        if len(fresh) == 1 and "State:\tS" in Path(f"/proc/{fresh[0]}/status").read_text():
-            return fresh[0]
+        with suppress(FileNotFoundError, ProcessLookupError):  # a used one, that ends just now
+            if len(fresh) == 1 and "State:\tS" in Path(f"/proc/{fresh[0]}/status").read_text():
+                return fresh[0]
         await asyncio.sleep(0)
 
 
