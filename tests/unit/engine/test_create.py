@@ -17,6 +17,7 @@ from zonehost.domain.security import DEFAULT_CAPABILITIES
 from zonehost.engine.container.create import CreateRequest, create
 from zonehost.engine.container.links import linked_names
 from zonehost.engine.container.remove import remove
+from zonehost.engine.container.rename import rename
 from zonehost.engine.container.start import start
 from zonehost.engine.image.remove import remove as remove_image
 from zonehost.engine.network.create import NetworkRequest
@@ -126,6 +127,17 @@ async def test_a_zone_cannot_join_itself(world: World) -> None:
     await make(world, "sleep", name="me", network_mode="container:me")
     with pytest.raises(InvalidParameter, match="cannot join own network namespace"):
         await start(world.host, "me")
+
+
+async def test_a_link_is_a_name(world: World) -> None:
+    db = await run(world, "sleep", name="db")
+    await run(world, "sleep", name="web", links=("db:store",))
+    assert world.host.containers.find("/web/store").id == db
+    await rename(world.host, "web", "shop")
+    assert world.host.containers.find("shop/store").id == db
+    for none in ("web/store", "shop/db", "shop/"):
+        with pytest.raises(NotFound):
+            world.host.containers.find(none)
 
 
 async def test_a_link_leads_to_the_network_that_the_other_shares(world: World) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from zonehost.domain.container import Container
 from zonehost.domain.identity import looks_like_id
-from zonehost.domain.modes import other_container
+from zonehost.domain.links import parse_link
+from zonehost.domain.modes import network_name, other_container
 from zonehost.domain.random_names import random_name
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import Conflict, InvalidParameter, NotFound
@@ -30,13 +31,13 @@ class Containers:
         return self._zones.get(container_id)
 
     def find(self, ref: str) -> Zone:
-        """By id, name or unambiguous beginning of an id, in this order.
+        """By id, name, link (`web/db`: what `web` calls `db`) or unambiguous beginning of an id, in this order.
 
         Raises:
             NotFound: there is none. InvalidParameter: the beginning is of several.
         """
         bare = ref.removeprefix("/")
-        zone = self._zones.get(ref) or self._zones.get(self._names.get(bare, ""))
+        zone = self._zones.get(ref) or self._zones.get(self._names.get(bare, "")) or self._linked(bare)
         if zone is None and bare and looks_like_id(bare):
             matching = [zone for key, zone in self._zones.items() if key.startswith(bare) and zone.listed]
             if len(matching) > 1:
@@ -45,6 +46,16 @@ class Containers:
         if zone is None or not zone.listed:
             raise NotFound(f"No such container: {ref}")
         return zone
+
+    def _linked(self, path: str) -> Zone | None:
+        """What a container on the default bridge has a link to, by that one's name and the link's."""
+        parent, slash, alias = path.partition("/")
+        zone = self._zones.get(self._names.get(parent, "")) if slash else None
+        if zone is None or network_name(zone.record.host_config.network_mode) != "bridge":
+            return None
+        names = (name for name, called in map(parse_link, zone.record.host_config.links or ()) if called == alias)
+        other = next(names, "")
+        return self._zones.get(other) or self._zones.get(self._names.get(other, ""))
 
     def network_owner(self, record: Container) -> Container:
         """The container whose network this one has: itself, unless it shares another's, which may share a third's.
