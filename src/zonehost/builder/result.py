@@ -35,9 +35,10 @@ def first_state(base: Base | None, platform: Platform) -> tuple[StageState, tupl
     return state, config.on_build or ()
 
 
-def child_state(parent: StageState) -> StageState:
-    """The state that a stage on another stage starts from: all of it but its arguments."""
-    return replace(parent, arguments={}, command_set=False)
+def child_state(parent: StageState) -> tuple[StageState, tuple[str, ...]]:
+    """The state that a stage on another stage starts from, without its arguments, and the triggers left for it."""
+    config = msgspec.structs.replace(parent.config, on_build=None)
+    return replace(parent, config=config, arguments={}, command_set=False), parent.config.on_build or ()
 
 
 def image_config(state: StageState) -> bytes:

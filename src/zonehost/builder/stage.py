@@ -61,9 +61,8 @@ class StageBuilder:
     async def _run(self, parent: StageState | None) -> StageState:
         start = self._stage.source.start
         self._announce(start)
-        triggers: tuple[str, ...] = ()
         if parent is not None:
-            state = child_state(parent)
+            state, triggers = child_state(parent)
         else:
             state, triggers = first_state(await self._base(start), self._stage.platform)
         self._show(state)

@@ -232,6 +232,17 @@ async def test_a_stage_on_a_stage(bench: Bench) -> None:
     assert not any(variable.startswith("A=") for variable in bench.workshop.orders[1].env)
 
 
+async def test_triggers_of_a_stage(bench: Bench) -> None:
+    dockerfile = (
+        "FROM base AS one\nONBUILD RUN triggered\nONBUILD ENV A=1\nFROM one AS two\nRUN after\nFROM two\nRUN end"
+    )
+    built = await bench.build(dockerfile)
+    assert "# Executing 2 build triggers" in bench.text
+    assert bench.ran == ["triggered", "after", "end"]
+    assert built.run.env is not None and "A=1" in built.run.env
+    assert built.run.on_build is None
+
+
 async def test_triggers_of_a_base_image(bench: Bench) -> None:
     await bench.build("FROM base\nONBUILD ARG A=1\nONBUILD RUN triggered $A\nONBUILD COPY a /x")
     made = bench.workshop.published[-1]
