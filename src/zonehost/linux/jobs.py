@@ -151,7 +151,7 @@ async def _supervised(child: Child) -> AsyncIterator[None]:
         yield
     finally:
         child.kill()
-        await child.exited
+        await asyncio.shield(child.exited)  # a waiter that gives up cancels what it waits for
 
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:
@@ -216,7 +216,7 @@ async def ready(fd: int, watch: Callable[..., Any]) -> None:
 
 
 async def _value(told: bytes, child: Child) -> Any:
-    status = await child.exited
+    status = await asyncio.shield(child.exited)
     if not told:
         raise errors.SystemFailure(f"a job of the launcher ended with status {status}")
     answer = msgspec.json.decode(told, type=Answer)

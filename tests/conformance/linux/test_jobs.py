@@ -43,6 +43,26 @@ async def test_errors_come_back_as_what_they_are(server: ForkServer) -> None:
         await jobs.run(server, "stream_jobs:crash", None)
 
 
+async def test_who_gives_up_twice_leaves_the_server_in_order(server: ForkServer) -> None:
+    """As a daemon's stop does with a request whose client is gone already."""
+    troubles: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+    task = asyncio.create_task(jobs.run(server, "stream_jobs:count", None, archive=_endless()))
+    await asyncio.sleep(0.2)
+    for _ in range(2):
+        task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+    await asyncio.wait([task])
+    assert await jobs.run(server, "stream_jobs:double", "ab") == "abab"
+    assert troubles == []
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    yield b"x"
+    await asyncio.Event().wait()
+
+
 async def test_an_archive_goes_in(server: ForkServer) -> None:
     data = [bytes(100_000)] * 100
     assert await jobs.run(server, "stream_jobs:count", None, archive=pieces(*data)) == 10_000_000

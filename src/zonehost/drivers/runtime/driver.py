@@ -194,7 +194,7 @@ class ZoneRuntime:
             os.close(write)
         with open(read, encoding="utf-8", errors="replace") as output:
             text = await asyncio.to_thread(output.read)
-        return await child.exited, text
+        return await asyncio.shield(child.exited), text
 
     async def holdup(self, zone: str) -> str:
         """As in the port."""
