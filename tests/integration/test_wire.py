@@ -185,6 +185,18 @@ def test_bad_requests_get_one_clear_error(wire: Wire, method: str, path: str, bo
     assert wire.call("GET", "/containers/json?all=1").json == []
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "config cannot be empty in order to create a container"),
+        ({"HostConfig": {"Memory": 64 << 20}}, "config cannot be empty in order to create a container"),
+        ({"Image": ""}, "no command specified"),
+    ],
+)
+def test_a_container_of_nothing_is_told_what_it_lacks(wire: Wire, body: object, words: str) -> None:
+    assert wire.call("POST", "/containers/create", body, expect=400).message == words
+
+
 def test_half_a_request_and_a_vanished_client_do_no_harm(daemon: Daemon, wire: Wire) -> None:
     for sent in (
         b"GET /inf",

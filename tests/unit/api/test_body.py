@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from zonehost.api.body import decode
-from zonehost.api.resources.requests import ContainerCreate, NetworkCreate, split_words
+from zonehost.api.resources.requests import ContainerCreate, NetworkCreate, prepare_container
 from zonehost.domain.host_config import PortBinding
 from zonehost.errors import InvalidParameter
 
 
 def create(text: str) -> ContainerCreate:
-    return decode(text.encode(), ContainerCreate, split_words)
+    return decode(text.encode(), ContainerCreate, prepare_container)
 
 
 def test_names_are_matched_without_regard_to_case() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp import web
 from zonehost.api import answers
 from zonehost.api.call import Call
 from zonehost.api.resources.older import READONLY_TO_THE_LEAVES, as_of_today
-from zonehost.api.resources.requests import ContainerCreate, split_words
+from zonehost.api.resources.requests import ContainerCreate, prepare_container
 from zonehost.api.routing import Route
 from zonehost.api.shape.container import inspected
 from zonehost.api.shape.container_list import ContainerList
@@ -38,15 +38,20 @@ _list = ContainerList()
 
 
 async def create_container(call: Call) -> web.StreamResponse:
-    body = as_of_today(await call.body(ContainerCreate, split_words), call.version)
-    config = Config(**{name: getattr(body, name) for name in _CONFIG_FIELDS})
-    if config == Config():
+    given: set[str] = set()
+
+    def prepare(raw: dict[str, Any]) -> None:
+        given.update(raw)
+        prepare_container(raw)
+
+    body = as_of_today(await call.body(ContainerCreate, prepare), call.version)
+    if given <= {"HostConfig", "NetworkingConfig"}:
         raise InvalidParameter("config cannot be empty in order to create a container")
     endpoints = body.networking_config.endpoints_config or {}
     request = CreateRequest(
         name=call.text("name"),
         platform=call.text("platform") if call.version >= (1, 41) else "",
-        config=config,
+        config=Config(**{name: getattr(body, name) for name in _CONFIG_FIELDS}),
         host_config=body.host_config,
         endpoints={name: settings for name, settings in endpoints.items() if settings is not None},
         recursive_readonly=call.version >= READONLY_TO_THE_LEAVES,

@@ -143,6 +143,11 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, rename=str):
 def split_words(raw: dict[str, Any]) -> None:
     """A command may be one string, which is one word and not a line to be split (Docker's StrSlice)."""
     _listed(raw, _WORD_LISTS)
+
+
+def prepare_container(raw: dict[str, Any]) -> None:
+    """The same for the body of a container, whose capabilities may be one word too."""
+    split_words(raw)
     if isinstance(host_config := raw.get("HostConfig"), dict):
         _listed(host_config, _CAPABILITY_LISTS)
 
