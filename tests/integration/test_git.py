@@ -70,6 +70,10 @@ def test_contexts_and_named_contexts_by_buildkit(buildx: Buildx, server: Server,
     assert done.status == 0, done.err
     assert f"[internal] load git source {server.url}/app.git#main:sub" in done.err
     assert " below\n" in done.err
+    by_query = f"{server.url}/app.git?branch=main&subdir=sub"
+    done = buildx("buildx", "build", "--no-cache", "--progress", "plain", by_query)
+    assert done.status == 0, done.err
+    assert " below\n" in done.err
     named = f"code={server.url}/app.git?branch=main"
     done = buildx.build(
         "FROM busybox\nCOPY --from=code /file /\nRUN cat /file\nRUN --mount=from=code,target=/m cat /m/sub/file\n",

@@ -25,7 +25,7 @@ _CONTEXT: Final = "context:"
 _SESSION: Final = "local-sessionid:"
 _WITHOUT_EFFECT: Final = ("vcs:", "input-metadata:")
 """What git says of the context goes into attestations alone, which are asked for apart; metadata repeats the inputs."""
-_CAPABILITIES: Final = frozenset({"moby.buildkit.frontend.contexts", "moby.buildkit.frontend.inputs"})
+_CAPABILITIES: Final = frozenset(f"moby.buildkit.frontend.{name}" for name in ("contexts", "inputs", "gitquerystring"))
 _REFUSED_ARGUMENTS: Final = frozenset(
     {
         "BUILDKIT_SYNTAX",
