@@ -117,6 +117,7 @@ def test_a_build_of_several_stages(buildx: Buildx) -> None:
         "--build-arg", "WORD=hello", "--label", "l=v", "--add-host", "gate:host-gateway", "--no-cache",
         "--tag", "made:1", "--tag", "made:2",
     )  # fmt: skip
+    assert "[first 1/2] FROM docker.io/library/busybox:latest" in said
     assert "[first 2/2] RUN echo $WORD > /word" in said
     assert "[stage-1 5/6] RUN cat" in said
     for line in (

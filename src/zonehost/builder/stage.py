@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from zonehost.builder.perform import Performer
 from zonehost.builder.result import child_state, first_state, image_config, image_id
 from zonehost.builder.scope import declare
 from zonehost.builder.steps import FolderStep
+from zonehost.domain.reference import parse_reference
 from zonehost.errors import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable, ZonehostError
 from zonehost.ports.build_listener import StepShown
 from zonehost.ports.builder import BuildFault, CommandFailed
@@ -147,9 +149,18 @@ class StageBuilder:
             stage=self._stage.name,
             place=self._place if long else 0,
             places=self._places,
+            image=self._image() if isinstance(instruction, ins.From) else "",
         )
         self._voice.begin(step)
         self._number += 1
+
+    def _image(self) -> str:
+        name = self._stage.base
+        if isinstance(name, int) or name == "scratch" or self._plan.context(name):
+            return ""
+        with suppress(InvalidParameter):  # whoever looks for it says what is wrong
+            return parse_reference(name).tagged().canonical
+        return ""
 
     def _show(self, state: StageState) -> None:
         self._voice.made(image_id(image_config(state)) if state.layers or state.history else "")

@@ -23,6 +23,8 @@ class StepShown:
     stage: str = ""
     place: int = 0
     places: int = 0
+    image: str = ""
+    """Of a FROM, the whole name of the image, if it is one of a registry."""
 
 
 class Voice(Protocol):

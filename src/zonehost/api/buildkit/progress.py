@@ -166,7 +166,8 @@ class StepVoice:
             stage = step.stage or (f"stage-{self._stage}" if self._several else "")
             width = 1 + int(math.log10(step.places))
             place = f"[{stage}{' ' if stage else ''}{step.place:>{width}}/{step.places}]"
-            self._shown = Shown(self._progress, f"{place} {step.text}", self._stage, step.place)
+            words = f"FROM {step.image}" if step.image else step.text
+            self._shown = Shown(self._progress, f"{place} {words}", self._stage, step.place)
 
     def cached(self, reason: str) -> None:
         """See `Voice.cached`."""
