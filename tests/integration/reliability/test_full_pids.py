@@ -11,7 +11,7 @@ from tests.integration.inventory import datasets
 from tests.integration.rig import Daemon
 from zonehost.linux.cgroup import discover
 
-BOMB = "f() { f & f; }; while true; do f; done 2>/dev/null"
+BOMB = "f() { f & f; }; f 2>/dev/null & exec sleep 3600"
 SLEEP = ("busybox", "sleep", "3600")
 
 
