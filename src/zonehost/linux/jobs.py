@@ -164,7 +164,7 @@ async def _one(chunk: bytes) -> AsyncIterator[bytes]:
 
 
 async def _feed(source: _Pipe, archive: AsyncIterable[bytes], child: Child) -> None:
-    """Send the archive. If it breaks off the job is killed, since an end would look whole."""
+    """Send the archive, and close it. If it breaks off the job is killed, since an end would look whole."""
     os.set_blocking(source.write, False)
     try:
         async for chunk in archive:
@@ -181,6 +181,8 @@ async def _feed(source: _Pipe, archive: AsyncIterable[bytes], child: Child) -> N
         raise
     finally:
         source.close_write()
+        if isinstance(archive, AsyncGenerator):
+            await archive.aclose()
 
 
 async def _read(fd: int) -> bytes:

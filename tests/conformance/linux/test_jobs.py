@@ -112,6 +112,21 @@ async def test_a_connection_that_ends_too_soon_fails_the_job(server: ForkServer)
     assert not body.finished
 
 
+async def test_an_archive_is_closed_where_the_job_does_not_read_to_the_end(server: ForkServer) -> None:
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(1 << 20)
+        finally:
+            closed.set()
+
+    archive = endless()
+    await jobs.run(server, "stream_jobs:stop_reading", None, archive=archive)
+    assert closed.is_set()
+
+
 async def test_an_archive_that_breaks_off_ends_the_job(server: ForkServer) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"begun"

@@ -4,7 +4,7 @@ written by the pool's own jobs, past the daemon.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
 from zonehost.domain.frames import (
@@ -30,10 +30,14 @@ class Frame:
 
 
 async def write_data(stream: ByteStream, chunks: AsyncIterable[bytes]) -> None:
-    """Write what comes as DATA frames, and the END."""
-    async for chunk in chunks:
-        for at in range(0, len(chunk), DATA_SIZE):
-            await stream.write(frame(Kind.DATA, chunk[at : at + DATA_SIZE]))
+    """Write what comes as DATA frames, and the END. What comes is closed, whatever the end is."""
+    try:
+        async for chunk in chunks:
+            for at in range(0, len(chunk), DATA_SIZE):
+                await stream.write(frame(Kind.DATA, chunk[at : at + DATA_SIZE]))
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
     await stream.write(frame(Kind.END))
 
 
