@@ -20,6 +20,7 @@ from zonehost.domain.network import Endpoint, Network, Pool, PublishedPort
 from zonehost.drivers.network import firewall, flows, forwarding, plan, publishing, rules
 from zonehost.drivers.network.answering import Answering
 from zonehost.drivers.network.attached import Attached
+from zonehost.drivers.network.bridges import Bridges
 from zonehost.drivers.network.link_watch import LinkWatch
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.options import bridge_options, default_bridge_options, macvlan_options
@@ -62,20 +63,20 @@ class KernelNetworking:
     def __init__(self, instance: str, run_root: Path, settings: Settings = Settings()) -> None:
         self._names = Names(instance)
         self._settings = settings
-        self._networks: dict[str, Network] = {}
         self._zones = Attached(self._names)
         self._leaving: dict[str, ZonePlugs] = {}
         self._restored = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rtnetlink")
         self._wiring = Wiring(self._names)
         self._removal = LinkRemoval(self._threads, self._names.link_group)
+        self._bridges = Bridges(self._threads, self._names, self._wiring, self._removal)
         self._parents = Parents(self._threads, self._names, self._wiring, self._removal)
         self._subnets = Subnets()
         self._reservations = Reservations()
         self._resolving = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
         self._answering = Answering(Resolver(run_root / "resolver.sock"), self._resolving)
         self._tables = Tables(self._names.table, rules.RULES, self._ruleset, guard=settings.guard)
-        self._watch = LinkWatch(self._bridges, self._mend_bridges, self._links_gone)
+        self._watch = LinkWatch(lambda: self._bridges.known, self._mend_bridges, self._links_gone)
         self._lost: asyncio.Queue[str] = asyncio.Queue()
 
     @property
@@ -137,13 +138,12 @@ class KernelNetworking:
         if network.driver != "bridge":
             return
         with self._zones.coming([plan.bridge_name(self._names, network)]):
-            await self._in_thread(self._ensure, network)
-            self._networks[network.id] = network
+            await self._bridges.add(network)
         self._subnets.release(plan.subnets(network))
         try:
             await self._tables.change(self._wall_changes(network, add=True))
         except BaseException:
-            del self._networks[network.id]
+            self._bridges.forget(network)
             raise
         if not network.predefined:
             await self._answering.prepare()
@@ -154,11 +154,9 @@ class KernelNetworking:
             await self._parents.remove([network])
         if network.driver != "bridge":
             return
-        if self._networks.pop(network.id, None) is not None:
+        if self._bridges.forget(network):
             await self._tables.change(self._wall_changes(network, add=False))
-        bridge = plan.bridge_link(self._names, network)
-        if await self._in_thread(self._wiring.owns, bridge):
-            await self._removal.remove([bridge.name])
+        await self._bridges.remove([network])
 
     async def reserve(
         self, zone: str, name: str, asked: Mapping[str, Sequence[PortBinding]], plugs: Sequence[Plug]
@@ -228,14 +226,13 @@ class KernelNetworking:
     async def restore(self, networks: Sequence[Network], zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
         """Bridges, rules, held ports and views as the records say; links that no record knows go."""
         self._restored = True
-        self._networks = {network.id: network for network in networks if network.driver == "bridge"}
         self._watch.begin()
-        await self._ensure_bridges()
+        await self._bridges.restore(network for network in networks if network.driver == "bridge")
         await self._parents.restore(network for network in networks if network.driver == "macvlan")
         self._zones = Attached(self._names)
         for zone in zones:
             self._zones.put(zone)
-        await self._rejoin()
+        await self._bridges.rejoin(self._zones)
         for zone in zones:
             for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
                 _log.warning("container %s keeps its published port, but %s", zone.zone[:12], lost)
@@ -265,26 +262,15 @@ class KernelNetworking:
         for zone in self._zones.owners(links):
             self._lost.put_nowait(zone)
 
-    def _bridges(self) -> set[str]:
-        return {plan.bridge_name(self._names, network) for network in self._networks.values()}
-
-    async def _ensure_bridges(self) -> None:
-        for network in tuple(self._networks.values()):
-            await self._in_thread(self._ensure, network)
-
-    async def _rejoin(self) -> None:
-        wires = [wire for zone in self._zones for wire in plan.wires(self._names, zone).values()]
-        await self._in_thread(self._wiring.rejoin, wires)
-
     async def _mend_bridges(self) -> None:
         """The bridges that are missing, and the running zones in them."""
-        await self._ensure_bridges()
-        await self._rejoin()
+        await self._bridges.ensure()
+        await self._bridges.rejoin(self._zones)
 
     async def _sweep(self, made: Collection[str] | None = None) -> None:
         """Links of ours that nobody knows; with `made` only those count that were made to the end before a crash."""
         links = await self._in_thread(self._wiring.ours)
-        known = self._bridges() | self._parents.known | set(self._zones.links if made is None else made)
+        known = self._bridges.known | self._parents.known | set(self._zones.links if made is None else made)
         await self._removal.remove(link.name for link in links if link.name not in known)
 
     async def _replug(self, zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
@@ -311,9 +297,7 @@ class KernelNetworking:
         await self._watch.close()
         await self._answering.close(end=alone)
         if alone:
-            bridges = [plan.bridge_link(self._names, network) for network in self._networks.values()]
-            owned = [bridge.name for bridge in bridges if await self._in_thread(self._wiring.owns, bridge)]
-            await self._removal.remove(owned)
+            await self._bridges.remove(self._bridges.networks)
             await self._parents.close()
         await self._tables.close(firewall.removal(self._names.table) if alone else "")
         self._reservations.close()
@@ -347,10 +331,6 @@ class KernelNetworking:
         if ports:
             await self._in_thread(flows.forget, ports)
 
-    def _ensure(self, network: Network) -> None:
-        forwarding.enable(ipv6=network.ipv6)
-        self._wiring.ensure_bridge(plan.bridge_link(self._names, network))
-
     def _ends_made(self, zone: ZonePlugs) -> list[str]:
         """The host's ends of those of a zone's links that were made to the end: they have a name inside."""
         return [
@@ -360,7 +340,7 @@ class KernelNetworking:
         ]
 
     def _ruleset(self) -> str:
-        walls = [plan.wall(self._names, network) for network in self._networks.values()]
+        walls = [plan.wall(self._names, network) for network in self._bridges.networks]
         return firewall.ruleset(
             self._names.table,
             self._names.veth_prefix,
