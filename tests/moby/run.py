@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -39,6 +40,8 @@ def main(cache: str, pattern: str, *packages: str) -> int:
     daemon = Daemon.make()
     counts = {"passed": 0, "skipped by themselves": 0, "not run or not passed, as listed": 0}
     wrong: list[str] = []
+    # A run that is told to end takes its daemon with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     daemon.start()
     try:
         make_images(daemon)
