@@ -231,7 +231,7 @@ def test_a_command_that_fails_gives_its_code(daemon: Daemon, context: Path) -> N
         ("FROM busybox\nCOPY ignored /\n", "excluded by .dockerignore"),
         ("FROM 127.0.0.1:1/nope\n", "127.0.0.1"),
         ("FROM busybox\nUSER nobody-here\nRUN true\n", "unable to find user nobody-here"),
-        (" \n", "cannot be empty"),
+        (" \n", "file with no instructions"),
     ],
 )
 def test_mistakes_are_told(daemon: Daemon, context: Path, dockerfile: str, reason: str) -> None:

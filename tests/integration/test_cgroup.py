@@ -71,7 +71,7 @@ def start(group: Group) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(program: str = "import time; time.sleep(60)") -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-S", "-c", f"input(); {program}"]
+        command = [sys.executable, "-S", "-c", f"input()\n{program}"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         started.append(process)
         group.move(process.pid, Part.ZONE)

@@ -160,7 +160,9 @@ class Client:
         text = f"{verb} {someone[:12]} and {network}"
         seen = (Effect.SEEN, ("network", network)), (Effect.SEEN, ("container", someone))
         endpoint = ("endpoint", network, someone)
-        if answer.status == 200:
+        if answer.status == 200 and verb == "disconnect":  # a container that does not run leaves one that is gone, too
+            self._world.note(answer, text, (done, endpoint), (Effect.SEEN, ("container", someone)))
+        elif answer.status == 200:
             self._world.note(answer, text, (done, endpoint), *seen)
         elif answer.status == 403 and refusal in answer.message:
             self._world.note(answer, text, (refused, endpoint), *seen)
