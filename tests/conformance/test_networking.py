@@ -51,6 +51,13 @@ async def test_chosen_subnets_are_each_for_one_network(world: World, net: Networ
     assert [ip_network(pool.subnet).version for pool in await net.choose_pools(networks, ipv4=False, ipv6=True)] == [6]
 
 
+async def test_a_subnet_that_no_network_is_made_of_can_be_given_back(net: Networking) -> None:
+    first, second = [await net.choose_pools(()) for _ in range(2)]
+    assert first != second
+    net.release_pools(first)
+    assert await net.choose_pools(()) == first
+
+
 async def test_networks_are_made_and_removed_any_number_of_times(world: World, net: Networking) -> None:
     network = await world.network(net)
     await net.create(network)

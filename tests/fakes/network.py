@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 
 import msgspec
 
@@ -36,7 +37,7 @@ class MemoryNetworking:
         self.cut: set[str] = set()
         """Endpoints whose links somebody deleted."""
         self._held: dict[str, tuple[PublishedPort, ...]] = {}
-        self._subnets = 0
+        self._chosen: dict[int, tuple[Pool, ...]] = {}
         self._port = 40000
 
     def check(self, network: Network) -> None:
@@ -49,11 +50,19 @@ class MemoryNetworking:
     async def choose_pools(
         self, existing: Iterable[Network], *, ipv4: bool = True, ipv6: bool = False
     ) -> tuple[Pool, ...]:
-        self._subnets += 1
-        pools = [Pool(subnet=f"10.{self._subnets}.0.0/16", gateway=f"10.{self._subnets}.0.1")] if ipv4 else []
+        number = next(number for number in count(1) if number not in self._chosen)
+        pools = [Pool(subnet=f"10.{number}.0.0/16", gateway=f"10.{number}.0.1")] if ipv4 else []
         if ipv6:
-            pools.append(Pool(subnet=f"fd09:{self._subnets}::/64", gateway=f"fd09:{self._subnets}::1"))
-        return tuple(pools)
+            pools.append(Pool(subnet=f"fd09:{number}::/64", gateway=f"fd09:{number}::1"))
+        self._chosen[number] = tuple(pools)
+        await asyncio.sleep(0)
+        return self._chosen[number]
+
+    def release_pools(self, pools: Iterable[Pool]) -> None:
+        asked = list(pools)
+        self._chosen = {
+            number: chosen for number, chosen in self._chosen.items() if not any(pool in asked for pool in chosen)
+        }
 
     async def is_contested(self, network: Network) -> bool:
         return network.id in self.contested

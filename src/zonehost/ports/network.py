@@ -56,9 +56,14 @@ class Networking(Protocol):
     ) -> tuple[Pool, ...]:
         """Subnets with gateways that nothing on this host uses yet, nor a network of those that exist by then.
 
+        They are nobody else's for a while, until a network is made of them, or `release_pools`.
+
         Raises:
             InvalidParameter: the configured pools are exhausted, in Docker's words.
         """
+
+    def release_pools(self, pools: Iterable[Pool]) -> None:
+        """Let others have subnets that were chosen, for no network is made of them. Idempotent."""
 
     async def is_contested(self, network: Network) -> bool:
         """Whether something on this host, other than the network's bridge, has addresses in its subnets, or routes."""

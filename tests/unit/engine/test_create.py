@@ -394,3 +394,12 @@ async def test_a_disabled_network_is_none(world: World) -> None:
     container = await run(world, "sleep", config={"network_disabled": True})
     assert record_of(world, container).endpoints == {}
     assert world.networking.zones[container].plugs == ()
+
+
+async def test_a_network_that_came_second_keeps_no_subnet(world: World) -> None:
+    requests = [create_network(world.host, NetworkRequest(name="same")) for _ in range(5)]
+    ends = await asyncio.gather(*requests, return_exceptions=True)
+    assert sum(isinstance(end, Conflict) for end in ends) == 4
+    made = [network for network in world.host.networks if network.name == "same"]
+    other = (await create_network(world.host, NetworkRequest(name="other"))).network
+    assert {int(network.pools[0].subnet.split(".")[1]) for network in (*made, other)} <= set(range(1, 4))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,6 +96,10 @@ class KernelNetworking:
             own = plan.own_base6(self._names, forwarding.machine_id())
             chosen.append(await self._free_subnet(self._settings.bases6 or (own,), existing))
         return tuple(with_gateway(Pool(subnet=str(subnet))) for subnet in chosen)
+
+    def release_pools(self, pools: Iterable[Pool]) -> None:
+        """The claims end."""
+        self._subnets.release(ip_network(pool.subnet) for pool in pools)
 
     async def _free_subnet(self, bases: Sequence[Base], existing: Iterable[Network]) -> Subnet:
         """One that is claimed first and looked at then: whoever gave up a claim on it has made a network by then."""

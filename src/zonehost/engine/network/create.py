@@ -59,10 +59,10 @@ async def create(host: Host, request: NetworkRequest) -> NetworkCreated:
         Forbidden: a subnet overlaps another, or the name is reserved. Unsupported: an option that zonehost lacks.
     """
     _check(host, request)
-    network = await _drawn(host, request)
-    _check_name(host, request.name)
-    host.networks.put(network)
     async with AsyncExitStack() as undo:
+        network = await _drawn(host, request, undo)
+        _check_name(host, request.name)
+        host.networks.put(network)
         undo.push_async_callback(discard, host, network)
         await host.records.commit(Put(network))
         failpoint("network.recorded")
@@ -114,8 +114,8 @@ def _check_name(host: Host, name: str) -> None:
         raise Conflict(f"network with name {name} already exists")
 
 
-async def _drawn(host: Host, request: NetworkRequest) -> Network:
-    """The record of the network asked for, with subnets chosen where none are given."""
+async def _drawn(host: Host, request: NetworkRequest, undo: AsyncExitStack) -> Network:
+    """The record of the network asked for, with subnets chosen where none are given, which `undo` gives back."""
     six = any(":" in pool.subnet for pool in request.pools)
     four = any("." in pool.subnet for pool in request.pools)
     ipv6 = six if request.ipv6 is None else request.ipv6
@@ -139,6 +139,7 @@ async def _drawn(host: Host, request: NetworkRequest) -> Network:
     check_overlap(request.pools, host.networks)
     need4, need6 = request.ipv4 and not four, ipv6 and not six
     chosen = await host.networking.choose_pools(host.networks, ipv4=need4, ipv6=need6) if need4 or need6 else ()
+    undo.callback(host.networking.release_pools, chosen)
     pools = tuple(with_gateway(pool) for pool in (*request.pools, *chosen))
     # While subnets were chosen another network may have taken them.
     check_overlap(pools, host.networks)
