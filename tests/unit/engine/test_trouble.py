@@ -160,6 +160,20 @@ async def test_a_removal_that_cannot_be_noted_is_not_begun(world: World) -> None
     await start(world.host, record.id)
 
 
+async def test_who_waits_for_a_start_that_cannot_be_noted_and_a_removal_too_is_told(world: World) -> None:
+    record = await make(world, "sleep", auto_remove=True)
+    waiting = await wait(world.host, record.id, WaitCondition.REMOVED)
+
+    async def full(*changes: Change) -> None:
+        raise SystemFailure("the state cannot be written: disk full")
+
+    world.records.commit = full  # type: ignore[method-assign]
+    with pytest.raises(SystemFailure):
+        await start(world.host, record.id)
+    await asyncio.wait_for(waiting, 1)
+    assert record_of(world, record.id).phase is Phase.WHOLE
+
+
 async def test_a_signal_does_not_undo_a_disconnect_at_the_same_time(world: World) -> None:
     container = await run(world, "sleep")
     await asyncio.gather(

@@ -92,8 +92,10 @@ async def _or_dead(host: Host, zone: Zone, step: Awaitable[None]) -> None:
         await step
     except ZonehostError as error:
         state = msgspec.structs.replace(zone.record.state, status=Status.DEAD, blocked=str(error))
-        await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
-        zone.removal.ring(state.exit_code)
+        try:
+            await host.keep(zone, msgspec.structs.replace(zone.record, state=state))
+        finally:
+            zone.removal.ring(state.exit_code)
         raise
 
 

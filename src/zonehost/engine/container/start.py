@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from zonehost.domain.container import Status
 from zonehost.engine.container.launch import launch
 from zonehost.engine.container.remove import remove_locked
 from zonehost.engine.host import Host
 from zonehost.engine.state.zone import Zone
 from zonehost.errors import Conflict, NotModified, ZonehostError
+
+log = logging.getLogger(__name__)
 
 
 async def start(host: Host, ref: str) -> None:
@@ -26,8 +30,17 @@ async def start(host: Host, ref: str) -> None:
             await launch(host, zone, restart_count=0)
         except ZonehostError:
             if zone.record.host_config.auto_remove:
-                await remove_locked(host, zone, volumes=True)
+                await _leave(host, zone)
             raise
+
+
+async def _leave(host: Host, zone: Zone) -> None:
+    """Remove a container that was not to stay; who waits for that, as `docker run` does, is told if it cannot go."""
+    try:
+        await remove_locked(host, zone, volumes=True)
+    except ZonehostError as error:
+        log.error("container %s was not started, and stays: %s", zone.record.short, error)
+        zone.removal.ring(zone.record.state.exit_code)
 
 
 def check_startable(zone: Zone) -> None:
