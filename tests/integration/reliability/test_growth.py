@@ -114,6 +114,6 @@ WORK: dict[str, tuple[Once, int]] = {
     "attach": (_attach, 200),
     "build": (_build, 80),
     "load": (_load, 150),
-    "networks": (_connect, 150),
+    "networks": (_connect, 250),
 }
 """What is done again and again, and how often before the daemon has all that it needs for it."""
