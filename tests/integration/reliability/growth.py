@@ -108,6 +108,11 @@ def ask(client: Local, method: str, path: str, body: object = None) -> Any:
     return answer.body
 
 
+def be_remembered(client: Local, number: int) -> None:
+    """Have the daemon remember a command in the container `up`, and an event: of each it remembers a thousand."""
+    ask(client, "POST", "/containers/up/exec", {"Cmd": ["true"]})
+
+
 def exec_in(client: Local, place: str) -> None:
     """Run a command in the container at this path of the API, to its end."""
     begun = ask(client, "POST", f"{place}/exec", {"Cmd": ["echo"], "AttachStdout": True})["Id"]

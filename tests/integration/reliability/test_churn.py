@@ -11,7 +11,17 @@ import pytest
 from tests.integration.inventory import datasets
 from tests.integration.reliability.client import Local
 from tests.integration.reliability.figures import Figure
-from tests.integration.reliability.growth import KIB_OF_HUNDREDS, MEMORY, ask, churn, cycle, exec_in, grown, growth
+from tests.integration.reliability.growth import (
+    KIB_OF_HUNDREDS,
+    MEMORY,
+    ask,
+    be_remembered,
+    churn,
+    cycle,
+    exec_in,
+    grown,
+    growth,
+)
 from tests.integration.rig import Daemon
 
 pytestmark = pytest.mark.row(8)
@@ -58,7 +68,9 @@ def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[in
 def test_nothing_grows_with_all_that_is_made_and_removed(own: Daemon, rounds: Callable[[int, int], int]) -> None:
     own.docker("network", "create", "net")
     own.docker("create", "--name", "base", "busybox")
+    own.docker("run", "-di", "--name", "up", "busybox", "cat")
     cycles = rounds(40, 300)
+    cycle(own, be_remembered, rounds(40, 1100))
     cycle(own, _everything, rounds(40, 250))  # some two hundred make the interpreter's tables larger, by a megabyte
     assert grown(churn(own, _everything, cycles), cycles, KIB_OF_HUNDREDS) == {}
     assert own.doctor() == []

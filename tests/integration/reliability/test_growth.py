@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.registry.servers import debian_registry
 from tests.integration.reliability.client import Local
-from tests.integration.reliability.growth import KIB_OF_HUNDREDS, Once, ask, churn, cycle, exec_in, grown
+from tests.integration.reliability.growth import KIB_OF_HUNDREDS, Once, ask, be_remembered, churn, cycle, exec_in, grown
 from tests.integration.reliability.work import archive
 from tests.integration.rig import Daemon
 
@@ -49,14 +49,9 @@ async def test_nothing_grows_with_pulls(own: Daemon, registry: str, rounds: Call
 def _check_other_work(daemon: Daemon, once: Once, before: int, rounds: Callable[[int, int], int]) -> None:
     daemon.docker("run", "-di", "--name", "up", "busybox", "cat")
     cycles = rounds(40, 100)
-    cycle(daemon, _remembered, rounds(40, 1100))
+    cycle(daemon, be_remembered, rounds(40, 1100))
     cycle(daemon, once, rounds(40, before))
     assert grown(churn(daemon, once, cycles), cycles, KIB_OF_HUNDREDS) == {}
-
-
-def _remembered(client: Local, number: int) -> None:
-    """Have the daemon remember a command and an event: of each it remembers a thousand."""
-    ask(client, "POST", "/containers/up/exec", {"Cmd": ["true"]})
 
 
 def _exec(client: Local, number: int) -> None:
