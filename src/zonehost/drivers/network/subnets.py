@@ -38,7 +38,7 @@ class Subnets:
             others.append(piece)
 
     def release(self, subnets: Iterable[Subnet]) -> None:
-        """End claims: bridges have these subnets now, and the routes say so."""
+        """End claims: bridges have these subnets now, and the routes say so; or no network is made of them."""
         for subnet in subnets:
             self._end(str(subnet))
 

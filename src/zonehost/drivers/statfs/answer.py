@@ -10,7 +10,7 @@ import os
 from contextlib import ExitStack
 from typing import Final
 
-from zonehost.drivers.statfs.caller import Mounts, open_file, open_path
+from zonehost.drivers.statfs.caller import Mounts, open_file, open_path, process_of
 from zonehost.drivers.statfs.calls import Waiting
 from zonehost.drivers.statfs.quotas import Quota, Quotas
 from zonehost.linux import process_memory, seccomp_notify, statfs
@@ -18,16 +18,14 @@ from zonehost.linux.file_permissions import permissions_of
 from zonehost.linux.statfs import Statfs
 
 _KINDS: Final = (statfs.BTRFS, statfs.OVERLAY)
-_DESCRIPTOR: Final = 0xFFFFFFFF
-"""The bits of an argument that are a descriptor."""
 
 
 class Answers:
     """Answers calls, several at the same time."""
 
-    def __init__(self, quotas: Quotas) -> None:
+    def __init__(self, quotas: Quotas, mounts: Mounts) -> None:
         self._quotas = quotas
-        self._mounts = Mounts()
+        self._mounts = mounts
 
     def answer(self, waiting: Waiting) -> None:
         """Answer the call."""
@@ -48,10 +46,7 @@ class Answers:
         if kind.size and call.arguments[1] != kind.size:
             return False
         with ExitStack() as undo:
-            process = os.open(f"/proc/{call.thread}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            undo.callback(os.close, process)
-            if not seccomp_notify.waits(waiting.listener, call.id):
-                return False
+            process = undo.enter_context(process_of(waiting))
             file = self._open(process, call.arguments[0], by_path=kind.by_path)
             undo.callback(os.close, file)
             status = statfs.of_file(file)
@@ -64,7 +59,7 @@ class Answers:
 
     def _open(self, process: int, argument: int, *, by_path: bool) -> int:
         if not by_path:
-            return open_file(self._mounts, process, argument & _DESCRIPTOR)
+            return open_file(self._mounts, process, argument)
         path = process_memory.read_path(process, argument)
         with permissions_of(process):
             return open_path(self._mounts, process, path)

@@ -10,15 +10,20 @@ import errno
 import os
 import stat
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from zonehost.linux import mount_identity, statfs
+from zonehost.drivers.statfs.calls import Waiting
+from zonehost.linux import mount_identity, seccomp_notify, statfs
 
 _LOCAL: Final = frozenset((statfs.BTRFS, statfs.OVERLAY, 0x01021994, 0xEF53, 0x58465342, 0xE0F5E1E2, 0x73717368))
 """Those, tmpfs, ext4, xfs, erofs and squashfs (linux/magic.h)."""
 _MOST_LINKS: Final = 40
 """As in the kernel (MAXSYMLINKS)."""
 _REMEMBERED: Final = 4096
+_DESCRIPTOR: Final = 0xFFFFFFFF
+"""The bits of an argument that are a descriptor."""
 
 
 class Foreign(OSError):
@@ -57,13 +62,29 @@ class Mounts:
         return kind
 
 
-def open_file(mounts: Mounts, process: int, number: int) -> int:
-    """An O_PATH descriptor of a file that the process has open.
+@contextmanager
+def process_of(waiting: Waiting) -> Iterator[int]:
+    """The folder in /proc of the thread that waits, as a descriptor.
+
+    Raises:
+        OSError: it waits no more: its number may be another's by now.
+    """
+    process = _open(f"/proc/{waiting.notification.thread}".encode(), None, os.O_DIRECTORY)
+    try:
+        if not seccomp_notify.waits(waiting.listener, waiting.notification.id):
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        yield process
+    finally:
+        os.close(process)
+
+
+def open_file(mounts: Mounts, process: int, argument: int) -> int:
+    """An O_PATH descriptor of a file that the process has open; the lower half of the argument is its number.
 
     Raises:
         Foreign: it is not local. OSError: there is none.
     """
-    file = _open(f"fd/{number}".encode(), process)
+    file = _open(f"fd/{argument & _DESCRIPTOR}".encode(), process)
     try:
         mounts.check(process, file)
     except OSError:
@@ -146,5 +167,5 @@ class _Walk:
         self._here = file
 
 
-def _open(name: bytes, folder: int, flags: int = 0) -> int:
+def _open(name: bytes, folder: int | None, flags: int = 0) -> int:
     return os.open(name, os.O_PATH | os.O_CLOEXEC | flags, dir_fd=folder)

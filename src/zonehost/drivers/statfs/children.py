@@ -9,26 +9,22 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import Final
 
-from zonehost.drivers.statfs.caller import Mounts, open_file
+from zonehost.drivers.statfs.caller import Mounts, open_file, process_of
 from zonehost.drivers.statfs.calls import Waiting
 from zonehost.drivers.statfs.quotas import Quotas
 from zonehost.linux import btrfs, seccomp_notify, statfs
 from zonehost.ports.statfs import CHILDREN, VOLUMES
 
-_DESCRIPTOR: Final = 0xFFFFFFFF
-"""The bits of an argument that are a descriptor."""
-
 
 class Children:
     """Answers calls, several at the same time. The pool's folder is open at `pool`."""
 
-    def __init__(self, pool: int, quotas: Quotas) -> None:
+    def __init__(self, pool: int, quotas: Quotas, mounts: Mounts) -> None:
         self._pool = pool
         self._quotas = quotas
         self._root = btrfs.subvolume_info(pool).id
-        self._mounts = Mounts()
+        self._mounts = mounts
 
     def answer(self, waiting: Waiting) -> None:
         """Answer the call; what cannot be found out is left to the kernel."""
@@ -44,14 +40,8 @@ class Children:
                 seccomp_notify.go_on(waiting.listener, waiting.notification.id)
 
     def _is_full(self, waiting: Waiting) -> bool:
-        call = waiting.notification
-        process = os.open(f"/proc/{call.thread}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if not seccomp_notify.waits(waiting.listener, call.id):
-                return False
-            folder = open_file(self._mounts, process, call.arguments[0] & _DESCRIPTOR)
-        finally:
-            os.close(process)
+        with process_of(waiting) as process:
+            folder = open_file(self._mounts, process, waiting.notification.arguments[0])
         try:
             status = statfs.of_file(folder)
         finally:

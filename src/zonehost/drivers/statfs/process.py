@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from zonehost.drivers.statfs.answer import Answers
+from zonehost.drivers.statfs.caller import Mounts
 from zonehost.drivers.statfs.calls import Calls, Waiting
 from zonehost.drivers.statfs.children import Children
 from zonehost.drivers.statfs.quotas import Quotas
@@ -31,7 +32,8 @@ def main(argv: Sequence[str]) -> None:
     os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     _, path, control, pool, *_ = argv
     quotas = Quotas(int(pool))
-    sizes, children = Answers(quotas), Children(int(pool), quotas)
+    mounts = Mounts()
+    sizes, children = Answers(quotas, mounts), Children(int(pool), quotas, mounts)
 
     def answer(waiting: Waiting) -> None:
         call = waiting.notification
