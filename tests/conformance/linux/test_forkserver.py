@@ -7,22 +7,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from zonehost.linux import pidfd
 from zonehost.linux.forkserver import ForkServer
-
-
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkServer]:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    running = ForkServer(["forkserver_jobs"])
-    running.start()
-    yield running
-    await running.close()
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])

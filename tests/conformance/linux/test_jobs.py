@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,15 +13,6 @@ from zonehost.errors import Conflict, InvalidParameter, SystemFailure
 from zonehost.linux import jobs
 from zonehost.linux.arriving import Arriving, Taken
 from zonehost.linux.forkserver import ForkServer
-
-
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkServer]:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    running = ForkServer(["stream_jobs"])
-    running.start()
-    yield running
-    await running.close()
 
 
 async def pieces(*data: bytes) -> AsyncIterator[bytes]:

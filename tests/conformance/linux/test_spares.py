@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,15 +27,6 @@ class Place:
 
     async def fork(self, server: ForkServer, job: str, *fds: int) -> Child:
         return await server.fork(f"forkserver_jobs:{job}", None, fds, cgroup=self.directory, beside=self.process)
-
-
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkServer]:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    running = ForkServer(["forkserver_jobs"])
-    running.start()
-    yield running
-    await running.close()
 
 
 @pytest.fixture
