@@ -6,10 +6,8 @@ network may go while a container that is in it runs.
 
 from __future__ import annotations
 
-import random
-import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +15,7 @@ import pytest
 from tests.integration.reliability.client import Answer, Local
 from tests.integration.reliability.figures import Figure
 from tests.integration.reliability.model import Call, Effect, contradiction
+from tests.integration.reliability.racing import Racer, Tally
 from tests.integration.rig import Daemon
 
 pytestmark = pytest.mark.row(10)
@@ -30,15 +29,13 @@ Thing = tuple[str, ...]
 """`("network", name)`, `("container", id)`, `("endpoint", name, id)`, or that it runs: `("run", id)`."""
 
 
-class World:
+class World(Tally):
     """What all clients know together: every answer, by thing."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        super().__init__()
         self.histories: dict[Thing, list[Call]] = defaultdict(list)
         self.made: list[str] = []
-        self.calls = 0
-        self.odd: list[str] = []
 
     def note(self, answer: Answer, text: str, *effects: tuple[Effect, Thing]) -> None:
         told = f"{text} -> {answer.status} {answer.message}".strip()
@@ -76,34 +73,20 @@ class World:
         )
 
 
-class Client:
+class Client(Racer):
     """One client: random work, every answer noted."""
 
     def __init__(self, daemon: Daemon, world: World, number: int, calls: int) -> None:
-        self._http = Local(daemon)
+        super().__init__(daemon, world, number, calls)
         self._world = world
-        self._dice = random.Random(number)
-        self._calls = calls
 
-    def run(self) -> None:
-        """Make all the calls."""
-        work: list[Callable[[], None]] = [
+    def work(self) -> Sequence[Callable[[], None]]:
+        return [
             *(self._create, self._start, self._start, self._stop, self._remove),
             *(self._connect, self._connect, self._connect, self._disconnect, self._disconnect),
             *(self._make_network, self._make_network, self._remove_network, self._remove_network, self._look),
             self._prune,
         ]
-        for _ in range(self._calls):
-            self._dice.choice(work)()
-        self._http.close()
-
-    def _call(self, method: str, path: str, body: object = None, *, known: tuple[int, ...]) -> Answer:
-        answer = self._http.call(method, path, body)
-        with self._world.lock:
-            self._world.calls += 1
-            if answer.status not in known:
-                self._world.odd.append(f"{method} {path}: {answer.status} {answer.message}")
-        return answer
 
     def _someone(self) -> str:
         with self._world.lock:

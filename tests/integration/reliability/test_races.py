@@ -6,10 +6,8 @@ container has (an image, a volume; a network while it runs) may not be removed b
 
 from __future__ import annotations
 
-import random
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from tests.integration.reliability.client import Answer, Local
 from tests.integration.reliability.figures import Figure
 from tests.integration.reliability.model import Call, Effect, contradiction
+from tests.integration.reliability.racing import Racer, Tally
 from tests.integration.rig import Daemon
 
 pytestmark = pytest.mark.row(10)
@@ -45,18 +44,16 @@ class Archived:
     archive: bytes
 
 
-class World:
+class World(Tally):
     """What all clients know together: every answer, by thing."""
 
     def __init__(self, images: list[Archived]) -> None:
         self.images = images
-        self.lock = threading.Lock()
+        super().__init__()
         self.histories: dict[tuple[str, str], list[Call]] = defaultdict(list)
         self.made: dict[str, Made] = {}
         self.leaving: dict[str, float] = {}
         """When the first removal of a container was asked for: from then on it may be gone."""
-        self.calls = 0
-        self.odd: list[str] = []
 
     def note(self, kind: str, name: str, answer: Answer, effect: Effect, text: str) -> None:
         told = f"{text} -> {answer.status} {answer.message}".strip()
@@ -81,37 +78,23 @@ class World:
         return found
 
 
-class Client:
+class Client(Racer):
     """One client: random work, every answer noted."""
 
     def __init__(self, daemon: Daemon, world: World, number: int, calls: int) -> None:
-        self._http = Local(daemon)
+        super().__init__(daemon, world, number, calls)
         self._world = world
-        self._dice = random.Random(number)
-        self._calls = calls
         self._mine: dict[str, str] = {}
         """The containers that this client made, which nobody else renames, and their names."""
 
-    def run(self) -> None:
-        """Make all the calls."""
-        work: list[Callable[[], None]] = [
+    def work(self) -> Sequence[Callable[[], None]]:
+        return [
             *(self._create,) * 4,
             *(self._start, self._remove, self._remove, self._rename, self._stop),
             *(self._make_network, self._remove_network, self._make_volume, self._remove_volume),
             *(self._load_image, self._remove_image, self._tag),
             self._dice.choice((self._prune_containers, self._prune_networks, self._prune_volumes, self._prune_images)),
         ]
-        for _ in range(self._calls):
-            self._dice.choice(work)()
-        self._http.close()
-
-    def _call(self, method: str, path: str, body: object = None, *, known: tuple[int, ...]) -> Answer:
-        answer = self._http.call(method, path, body)
-        with self._world.lock:
-            self._world.calls += 1
-            if answer.status not in known:
-                self._world.odd.append(f"{method} {path}: {answer.status} {answer.message}")
-        return answer
 
     def _any(self, kind: str) -> str:
         return f"{kind}{self._dice.randrange(NAMES)}"
