@@ -172,6 +172,24 @@ async def test_a_second_thread_forbids_a_birth() -> None:
         fork_into(-1)
 
 
+async def test_what_a_zone_makes_beside_its_group_is_of_the_zone(
+    group: Group, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """As init systems do on a hybrid machine: the v1 hierarchies show them no `zone`."""
+    process = start()
+    beside = Path(group.unified, "init.scope")
+    beside.mkdir()
+    (beside / "cgroup.procs").write_text(str(process.pid))
+    assert group.pids() == [process.pid]
+    assert group.home(process.pid) == str(beside)
+    await asyncio.wait_for(group.freeze(), 5)
+    assert (beside / "cgroup.freeze").read_text() == "1\n"
+    group.thaw()
+    assert (beside / "cgroup.freeze").read_text() == "0\n"
+    group.kill(Part.ZONE)
+    assert await asyncio.to_thread(process.wait) == -signal.SIGKILL
+
+
 async def test_kill_ends_a_frozen_zone(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     process = start()
     await asyncio.wait_for(group.freeze(), 5)

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -181,17 +182,18 @@ class Group:
         """The v2 directory where a further process belongs that shall stand beside this one of the zone.
 
         Not always `zone` itself: an init system inside may have moved all processes to groups further down, and then
-        the kernel lets none into `zone`. Raises ProcessLookupError if the process is not, or no longer, in the zone.
+        the kernel lets none into `zone`, or to groups beside it, where v1 hierarchies showed it that place. Raises
+        ProcessLookupError if the process is not, or no longer, in the zone.
         """
         home = self._instance.hierarchies.unified + tree.path_of(pid)
-        if home == self.part(Part.ZONE) or home.startswith(self.part(Part.ZONE) + "/"):
+        if f"{home}/".startswith(f"{self.unified}/") and not f"{home}/".startswith(f"{self.part(Part.KEEPER)}/"):
             return home
         raise ProcessLookupError(errno.ESRCH, f"process {pid} is not in the zone")
 
     def pids(self, part: Part = Part.ZONE) -> list[int]:
         """The processes of this part, those in groups made further down included; empty if the group is gone."""
         found: list[int] = []
-        for directory, _, _ in os.walk(self.part(part)):
+        for directory, _, _ in chain.from_iterable(map(os.walk, self._held(part))):
             try:
                 found += map(int, Path(directory, "cgroup.procs").read_text().split())
             except OSError as error:
@@ -201,21 +203,26 @@ class Group:
 
     def kill(self, part: Part | None = None) -> None:
         """Send SIGKILL to every process of the part, or of both, frozen ones too. Nothing to do if it is gone."""
-        with suppress(FileNotFoundError):
-            control_file.write(f"{self.part(part) if part else self.unified}/cgroup.kill", "1")
+        for directory in self._held(part) if part else [self.unified]:
+            with suppress(FileNotFoundError):
+                control_file.write(f"{directory}/cgroup.kill", "1")
 
-    async def emptied(self, part: Part | None = None) -> None:
-        """Return once no process is left in the part, or in both. Bound it with `asyncio.timeout`."""
-        await until(self.part(part) if part else self.unified, "populated", 0)
+    async def emptied(self) -> None:
+        """Return once no process is left in either part. Bound it with `asyncio.timeout`."""
+        await until(self.unified, "populated", 0)
 
     async def freeze(self) -> None:
         """Stop every process of the zone; return once all stand still. Raises FileNotFoundError if it is gone."""
-        control_file.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "1")
-        await until(self.part(Part.ZONE), "frozen", 1)
+        held = self._held(Part.ZONE)
+        for directory in held:
+            control_file.write(f"{directory}/cgroup.freeze", "1")
+        for directory in held:
+            await until(directory, "frozen", 1)
 
     def thaw(self) -> None:
         """Let the zone's processes go on. Raises FileNotFoundError if the group is gone."""
-        control_file.write(f"{self.part(Part.ZONE)}/cgroup.freeze", "0")
+        for directory in self._held(Part.ZONE):
+            control_file.write(f"{directory}/cgroup.freeze", "0")
 
     def remove(self) -> None:
         """Take away the groups, with all that was made inside them. Idempotent.
@@ -228,6 +235,13 @@ class Group:
             tree.remove_tree(directory)
         share_out(self.unified, -protected)
         self._instance.leave_parent()
+
+    def _held(self, part: Part) -> list[str]:
+        """The v2 directories whose processes are of this part: `keeper`, or `zone` and what the zone made beside it."""
+        if part is Part.KEEPER:
+            return [self.part(part)]
+        ours = {self.part(part) for part in Part}
+        return [self.part(part), *(child for child in tree.children(self.unified) if child not in ours)]
 
     def _legacy_of(self, part: Part) -> tuple[str, ...]:
         return self.legacy if part is Part.ZONE else tuple(os.path.dirname(directory) for directory in self.legacy)

@@ -38,6 +38,15 @@ def remove_tree(directory: str) -> None:
             remove(inner)
 
 
+def children(directory: str) -> list[str]:
+    """The groups directly inside; none if it is gone."""
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
 def path_of(pid: int) -> str:
     """The path of a process's group in the v2 tree (cgroups(7)); empty if it has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
