@@ -26,6 +26,8 @@ KIB_OF_HUNDREDS: Final = 2000
 with the spare tuples and the like that still gather."""
 SURE: Final = 2.0
 """Standard errors on each side that make an interval of 95 %."""
+STRETCHES: Final = 3
+"""In one of so many, one after the other, nothing may grow: a leak is the same in each, what fills levels off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,25 @@ class Growth:
     def least(self) -> float:
         """What it grows by for sure."""
         return self.slope - self.give_or_take
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The first stretch in which nothing grew, or the last that was tried; `done` is the cycles of all together."""
+
+    counts: dict[str, list[int]]
+    grown: dict[str, list[int]]
+    done: int
+
+
+def level(daemon: Daemon, once: Once, cycles: int, kib: float) -> Level:
+    """Churn, so many cycles a stretch, until nothing grows in one."""
+    for stretch in range(1, STRETCHES + 1):
+        counts = churn(daemon, once, cycles)
+        found = Level(counts, grown(counts, cycles, kib), stretch * cycles)
+        if not found.grown:
+            break
+    return found
 
 
 def churn(daemon: Daemon, once: Once, cycles: int) -> dict[str, list[int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
 
 import pytest
 
@@ -16,11 +15,10 @@ from tests.integration.reliability.growth import (
     MEMORY,
     ask,
     be_remembered,
-    churn,
     cycle,
     exec_in,
-    grown,
     growth,
+    level,
 )
 from tests.integration.rig import Daemon
 
@@ -30,8 +28,6 @@ KIB = 16
 FILLED = 4000
 """Cycles after which all is filled that has a bound: the ring of events, and what the interpreter keeps for itself, its
 table of names and its spare tuples, which it makes anew, and gives back, every two thousand cycles or so."""
-STRETCHES: Final = 3
-"""In one of so many, one after the other, nothing may grow: a leak is the same in each, what fills levels off."""
 
 
 @pytest.fixture
@@ -45,22 +41,19 @@ def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("uncached")
 def test_nothing_grows_with_the_number_of_runs(own: Daemon, rounds: Callable[[int, int], int], figure: Figure) -> None:
-    done, cycles, kib = rounds(150, FILLED), rounds(100, 2500), rounds(KIB_OF_HUNDREDS, KIB)
+    filling, cycles, kib = rounds(150, FILLED), rounds(100, 2500), rounds(KIB_OF_HUNDREDS, KIB)
     began = time.monotonic()
-    cycle(own, _run, done)
-    for _ in range(STRETCHES):
-        counts = churn(own, _run, cycles)
-        done += cycles
-        if not grown(counts, cycles, kib):
-            break
+    cycle(own, _run, filling)
+    last = level(own, _run, cycles, kib)
+    done = filling + last.done
     figure("cycles", done)
     figure("cycles a second", round(done / (time.monotonic() - began), 1))
-    for name, values in counts.items():
+    for name, values in last.counts.items():
         line = growth(values, cycles)
         figure(f"{name}, growth in 1,000 cycles", round(line.slope, 2))
         if name == MEMORY:
             figure("give or take", round(line.give_or_take, 2))
-    assert grown(counts, cycles, kib) == {}
+    assert last.grown == {}
     assert datasets(own.instance) == []
     assert own.doctor() == []
 
@@ -71,8 +64,8 @@ def test_nothing_grows_with_all_that_is_made_and_removed(own: Daemon, rounds: Ca
     own.docker("run", "-di", "--name", "up", "busybox", "cat")
     cycles = rounds(40, 300)
     cycle(own, be_remembered, rounds(40, 1100))
-    cycle(own, _everything, rounds(40, 250))  # some two hundred make the interpreter's tables larger, by a megabyte
-    assert grown(churn(own, _everything, cycles), cycles, KIB_OF_HUNDREDS) == {}
+    cycle(own, _everything, rounds(40, 250))  # some hundreds make the interpreter's tables larger, by a megabyte
+    assert level(own, _everything, cycles, KIB_OF_HUNDREDS).grown == {}
     assert own.doctor() == []
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.registry.servers import debian_registry
 from tests.integration.reliability.client import Local
-from tests.integration.reliability.growth import KIB_OF_HUNDREDS, Once, ask, be_remembered, churn, cycle, exec_in, grown
+from tests.integration.reliability.growth import KIB_OF_HUNDREDS, Once, ask, be_remembered, cycle, exec_in, level
 from tests.integration.reliability.work import archive
 from tests.integration.rig import Daemon
 
@@ -51,7 +51,7 @@ def _check_other_work(daemon: Daemon, once: Once, before: int, rounds: Callable[
     cycles = rounds(40, 100)
     cycle(daemon, be_remembered, rounds(40, 1100))
     cycle(daemon, once, rounds(40, before))
-    assert grown(churn(daemon, once, cycles), cycles, KIB_OF_HUNDREDS) == {}
+    assert level(daemon, once, cycles, KIB_OF_HUNDREDS).grown == {}
 
 
 def _exec(client: Local, number: int) -> None:
