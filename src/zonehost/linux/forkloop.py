@@ -7,7 +7,10 @@ arguments and its file descriptors, and its result is the child's exit status.
 Messages on the socket, one a packet, are in `REQUEST` and `NOTICE`. A request carries a memfd of the job's name and
 arguments (`marshal`, which needs no module of its own), the directory of a cgroup if the child shall be born in one, a
 process (pidfd_open(2)) if it shall be born in that one's pid namespace, and then the job's own descriptors; the notice
-that a child was forked carries its pidfd. One with both is given to a spare process, if there is one (`linux.spare`).
+that a child was forked carries its pidfd.
+
+One with both is given to a spare process, if there is one (`linux.spare`). One that waits for nobody may be done in the
+server's memory: the notice is then of the program that it ends as (`linux.lent_memory`).
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
-from zonehost.linux import ancillary, libc, namespaces
+from zonehost.linux import ancillary, lent_memory, libc, namespaces
 from zonehost.linux.cgroup_fork import fork_into
 from zonehost.linux.spare import MAX_FDS, Asked, Spares
 
-REQUEST: Final = struct.Struct("=I??")
-"""The number of the job, and whether a cgroup and a process are among the descriptors."""
+REQUEST: Final = struct.Struct("=I???")
+"""The number of the job, whether a cgroup and a process are among the descriptors, whether it may be lent memory."""
 NOTICE: Final = struct.Struct("=BIii")
 """Kind, number of the job, pid, and the status (wait(2)) or the error number."""
 FORKED, EXITED, REFUSED = 1, 2, 3
@@ -38,6 +41,13 @@ CRASHED: Final = 70
 """The exit status of a job that ended in an exception; the traceback is on standard error."""
 _QUIET: Final = 3
 """Milliseconds without anything to do after which the spare is tended: not while a client waits for a processor."""
+
+
+class Program(NamedTuple):
+    """What a job may end as, in place of a status: a program that is run."""
+
+    arguments: list[str]
+    environment: dict[str, str]
 
 
 def _read(request: int) -> tuple[str, str, Any]:
@@ -57,7 +67,10 @@ def _become_job(module: str, function: str, arguments: Any, fds: list[int], fore
         gc.enable()
         if module not in sys.modules:
             __import__(module)
-        status = getattr(sys.modules[module], function)(arguments, fds) or 0
+        outcome = getattr(sys.modules[module], function)(arguments, fds)
+        if isinstance(outcome, Program):
+            os.execve(outcome.arguments[0], *outcome)
+        status = outcome or 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else CRASHED
     except BaseException:  # noqa: BLE001 - this process ends here, and says why
@@ -70,6 +83,20 @@ def _become_job(module: str, function: str, arguments: Any, fds: list[int], fore
 def _become_spared(request: int, fds: list[int], foreign: list[int]) -> NoReturn:
     """As `_become_job`, in a spare's successor."""
     _become_job(*_read(request), fds, foreign)
+
+
+def _spawn_end(module: str, function: str, arguments: Any, fds: list[int]) -> tuple[int, int]:
+    """Do the job, and run the program that it ends as in another process: the pid of that, or 0 and a status."""
+    try:
+        outcome = getattr(sys.modules[module], function)(arguments, fds)
+        return (
+            (os.posix_spawn(outcome.arguments[0], *outcome), 0) if isinstance(outcome, Program) else (0, outcome or 0)
+        )
+    except BaseException:  # noqa: BLE001 - the server goes on, and somebody must hear of it
+        sys.excepthook(*sys.exc_info())
+        return 0, CRASHED
+    finally:
+        gc.collect()  # while descriptors are still this process's own
 
 
 def _warm_up(module: str) -> None:
@@ -113,18 +140,21 @@ class _Server:
         asked = Asked(*ancillary.receive(self._connection, REQUEST.size, MAX_FDS + 3))
         if not asked.data:
             return False
-        _, grouped, beside = REQUEST.unpack(asked.data)
+        _, grouped, beside, _ = REQUEST.unpack(asked.data)
         if not (grouped and beside and self._spares.give(asked)):
             self._answer(asked)
         return True
 
     def _answer(self, asked: Asked) -> None:
-        job, grouped, beside = REQUEST.unpack(asked.data)
+        job, grouped, beside, lent = REQUEST.unpack(asked.data)
         try:
             fds = list(asked.fds)
             cgroup = fds.pop(1) if grouped else None
             process = fds.pop(1) if beside else None
-            self._fork(job, fds, cgroup, process)
+            if lent and cgroup is not None and lent_memory.can_lend():
+                self._lend(job, fds, cgroup)
+            else:
+                self._fork(job, fds, cgroup, process)
         finally:
             for fd in asked.fds:
                 os.close(fd)
@@ -143,6 +173,22 @@ class _Server:
         self._tell_birth(job, pid)
         if module not in sys.modules:
             _warm_up(module)
+
+    def _lend(self, job: int, fds: list[int], cgroup: int) -> None:
+        request, *own = fds
+        module, function, arguments = _read(request)
+        if module not in sys.modules:
+            _warm_up(module)
+        self._come_home()
+        try:
+            (program, status), pid = lent_memory.call(lambda: _spawn_end(module, function, arguments, own), cgroup)
+        except OSError as error:
+            self._connection.send(NOTICE.pack(REFUSED, job, 0, error.errno or 0))
+            return
+        self._tell_birth(job, program or pid)
+        os.waitpid(pid, 0)
+        if not program:
+            self._connection.send(NOTICE.pack(EXITED, self._jobs.pop(pid), pid, status << 8))
 
     def _tell_birth(self, job: int, pid: int) -> None:
         self._jobs[pid] = job

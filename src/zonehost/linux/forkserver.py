@@ -110,6 +110,24 @@ class ForkServer:
             Unavailable: the server died over this request; whether the job began is not known, and it will get no more.
             SystemFailure: the kernel refused the fork.
         """
+        return await asyncio.shield(self.ask(target, arguments, fds, cgroup=cgroup, beside=beside))
+
+    def ask(
+        self,
+        target: str,
+        arguments: Any,
+        fds: Sequence[int] = (),
+        *,
+        cgroup: int | None = None,
+        beside: int | None = None,
+        lent: bool = False,
+    ) -> asyncio.Future[Child]:
+        """As `fork`, for one who wants to hear the job while it begins; who waits must not cancel what this returns.
+
+        A job that ends as a `Program`, is born in a cgroup, and waits for nobody, can be `lent` the server's memory.
+        The server then does nothing else meanwhile, and the child is the program's process. Whoever kills such a job
+        before this is told kills the server.
+        """
         if len(fds) > MAX_FDS:
             raise SystemFailure(f"{len(fds)} descriptors are more than one message carries")
         if self._connection is None:
@@ -121,10 +139,10 @@ class ForkServer:
         os.write(memfd, text)
         os.lseek(memfd, 0, os.SEEK_SET)
         birth = [fd for fd in (cgroup, beside) if fd is not None]
-        request = REQUEST.pack(self._number, cgroup is not None, beside is not None)
+        request = REQUEST.pack(self._number, cgroup is not None, beside is not None, lent)
         self._unsent.append((request, [memfd, *map(os.dup, (*birth, *fds))]))
         self._send()
-        return await asyncio.shield(job.forked)
+        return job.forked
 
     async def close(self) -> None:
         """End the server and every job that has not left its process group, whatever it is doing."""

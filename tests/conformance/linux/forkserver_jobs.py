@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from zonehost.linux.forkloop import Program
 
 
 def end_with(code: int, _: Sequence[int]) -> int:
@@ -60,3 +63,18 @@ def run_cat(_: Any, fds: Sequence[int]) -> None:
     os.dup2(fds[0], 0)
     os.dup2(fds[1], 1)
     os.execv("/bin/cat", ["cat"])
+
+
+def end_as(script: str, fds: Sequence[int]) -> Program:
+    """End as a shell with this script, the first descriptor as its output, and nothing else."""
+    os.dup2(fds[0], 1)
+    os.chdir("/proc")
+    os.nice(1)
+    return Program(["/bin/sh", "-c", script], {"WORD": "told"})
+
+
+def fail(_: Any, __: Sequence[int]) -> Program:
+    """Raise, with a descriptor in a cycle."""
+    held: list[Any] = [socket.socket()]
+    held.append(held)
+    raise ValueError("as a bug does")
