@@ -177,6 +177,11 @@ class Daemon:
             raise Failed(f"zonehost {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def keeper(self, zone: str) -> int:
+        """The pid of a running zone's keeper."""
+        (keeper,) = json.loads(self.zonehost("zone", "show", zone, "--json"))["keeper"]
+        return int(keeper["pid"])
+
     def doctor(self) -> list[dict[str, str]]:
         """What `zonehost doctor` says is wrong, asked by the socket, whatever else a test has its clients use."""
         done = subprocess.run(

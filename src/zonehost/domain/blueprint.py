@@ -57,6 +57,8 @@ class BindMount(msgspec.Struct, frozen=True, kw_only=True):
     subvolume of btrfs elsewhere by its number."""
     subpath: str = ""
     """A path below `source`, resolved inside it: symbolic links cannot lead out."""
+    own: bool = False
+    """The source is in zonehost's own storage: to look it up waits for nobody's file system but that."""
 
 
 class ImageMount(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,9 +147,9 @@ def test_a_zone_outlives_its_run_folder(own: Daemon, zones: dict[str, str]) -> N
 @pytest.mark.parametrize("how", DAMAGES)
 def test_an_exit_code_that_cannot_be_read_is_that_of_a_kill(own: Daemon, how: str) -> None:
     own.docker("run", "-d", "--name", "up", "busybox", "sleep", "3600")
+    keeper = os.pidfd_open(own.keeper("up"))
     own.kill()
     [folder] = (own.instance.run_root / "zones").iterdir()
-    keeper = os.pidfd_open(int((folder / "keeper.json").read_text().partition('"keeper":')[2].partition(",")[0]))
     os.kill(int((folder / "pid").read_text()), 9)
     assert select.select([keeper], [], [], 20)[0], "the keeper did not end"
     os.close(keeper)

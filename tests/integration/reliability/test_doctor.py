@@ -188,9 +188,9 @@ def test_it_works_while_the_daemon_is_down(own: Daemon, undo: ExitStack) -> None
 def test_a_killed_keeper_is_found_while_the_daemon_is_down_and_settled_when_it_comes(
     own: Daemon, undo: ExitStack
 ) -> None:
-    (keeper,) = json.loads(own.zonehost("zone", "show", "web", "--json"))["keeper"]
+    keeper = own.keeper("web")
     own.kill()
-    os.kill(keeper["pid"], signal.SIGKILL)
+    os.kill(keeper, signal.SIGKILL)
     status, found = doctor(own)
     assert status == 1
     assert ("loss", "keeper") in found

@@ -53,8 +53,7 @@ def gone(daemon: Daemon) -> bool:
 
 @pytest.mark.parametrize("command", [("stop", "-t", "0"), ("kill",), ("rm", "-f")], ids=" ".join)
 def test_a_stopped_keeper_holds_nothing_up(up: Daemon, command: tuple[str, ...]) -> None:
-    keeper = json.loads((folder_of(up, "up") / "keeper.json").read_text())["keeper"]
-    os.kill(keeper, signal.SIGSTOP)
+    os.kill(up.keeper("up"), signal.SIGSTOP)
     assert up.docker("exec", "up", "echo", "lives") == "lives"
     began = time.monotonic()
     up.docker(*command, "up")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from zonehost.drivers.runtime import keepers
 from zonehost.drivers.runtime.folder import RunRoot
 from zonehost.linux import cgroup_tree
 from zonehost.linux.cgroup import Hierarchies
@@ -88,8 +89,8 @@ class KernelZoneAudit:
 
     def _holdings(self, zone: str) -> ZoneHoldings:
         group, folder = self._group(zone), self._root.zone(zone)
-        first, record, inside = folder.pid(), folder.record(), group.pids(Part.ZONE)
-        keeper = record.keeper if record else 0
+        first, inside = folder.pid(), group.pids(Part.ZONE)
+        keeper = keepers.found(self._root.zones, self._name).get(zone, 0)
         beside = [*group.pids(Part.KEEPER), *(pid for pid in inside if pid == keeper)]
         return ZoneHoldings(
             processes=tuple(filter(None, map(_process, (pid for pid in inside if pid != keeper)))),

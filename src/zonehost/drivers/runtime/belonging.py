@@ -112,5 +112,5 @@ def _make_beside(neighbour: Neighbour, *, net: bool) -> tuple[_Ids, namespaces.M
 
 
 def _path(fd: int) -> str:
-    """Where crun finds the descriptor: with its parent, the keeper that this process will become."""
-    return f"/proc/{os.getpid()}/fd/{fd}"
+    """Where crun finds the descriptor, which it has from its parent, the keeper."""
+    return f"/proc/self/fd/{fd}"

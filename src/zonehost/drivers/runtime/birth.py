@@ -1,8 +1,8 @@
-"""The launcher's job that builds a zone and becomes its keeper.
+"""The launcher's job that builds a zone and ends as its keeper.
 
-It runs in a fresh, single-threaded process, born in the zone's cgroup. It tells the daemon on one socket, a packet
-each: the network namespace as soon as there is one, or what went wrong. Then it becomes conmon, which tells the pid
-of the zone's first process, at the gate, on the same socket.
+It runs in a fresh, single-threaded process, born in the zone's cgroup, whose memory may be the fork server's own: it
+leaves nothing there. It tells the daemon on one socket, a packet each: the network namespace as soon as there is one,
+or what went wrong. Then conmon tells the pid of the zone's first process, at the gate, on the same socket.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -29,6 +29,7 @@ from zonehost.drivers.runtime.staging import Stage, clone_binds, protect
 from zonehost.errors import InvalidParameter, ZonehostError
 from zonehost.linux import accounts, cgroup_tree, idmap, libc, mounts, namespaces, overlay
 from zonehost.linux.accounts import Account
+from zonehost.linux.forkloop import Program
 from zonehost.linux.openat import IN_ROOT, open_below
 
 
@@ -63,8 +64,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 msgspec.json.Decoder(Plan)  # made here, in the fork server, so that no job has to find out what a Plan is
 
 
-def run(arguments: Any, fds: Sequence[int]) -> int:
-    """Build the zone and exec its keeper; return only when that failed.
+def run(arguments: Any, fds: Sequence[int]) -> Program | int:
+    """Build the zone: its keeper, or a status where that failed.
 
     The descriptors: where to report; the mounts of image files; the writing end of the zone's input, if the keeper
     shall hold it.
@@ -72,7 +73,7 @@ def run(arguments: Any, fds: Sequence[int]) -> int:
     report = fds[0]
     try:
         plan = msgspec.convert(arguments, Plan)
-        _Birth(plan, report, fds[1 : 1 + plan.images], fds[1 + plan.images :]).go()
+        return _Birth(plan, report, fds[1 : 1 + plan.images], fds[1 + plan.images :]).go()
     except (ZonehostError, OSError) as error:
         say_error(report, error)
     return 1
@@ -87,7 +88,7 @@ class _Birth:
         self._inherited = [report, *held]
         self._input = held[0] if held else -1
 
-    def go(self) -> None:
+    def go(self) -> Program:
         plan, blueprint = self._plan, self._blueprint
         make_room(blueprint.process)
         devices = passed(blueprint)
@@ -124,7 +125,6 @@ class _Birth:
         with open(folder.config, "wb") as file:
             file.write(msgspec.json.encode(spec.config(blueprint, site)))
         record = KeeperRecord(
-            keeper=os.getpid(),
             first_id=place.first_id,
             lease=place.lease,
             owner=place.first_id + site.account.uid,
@@ -139,7 +139,7 @@ class _Birth:
         if place.holder:
             os.waitpid(place.holder, 0)
         cgroup_tree.join(plan.legacy)
-        self._become_keeper(folder, record)
+        return self._keeper(folder, record)
 
     def _hide_cgroups(self) -> None:
         """Leave what crun and conmon need of the v2 tree, and no more.
@@ -169,13 +169,13 @@ class _Birth:
         self._inherited.append(listener)
         return listener
 
-    def _become_keeper(self, folder: ZoneFolder, record: KeeperRecord) -> NoReturn:
+    def _keeper(self, folder: ZoneFolder, record: KeeperRecord) -> Program:
         libc.default_action(signal.SIGPIPE)
         for fd in self._inherited:
             os.set_inheritable(fd, True)
         argv = conmon.command(self._blueprint, folder, self._plan.crun_root, self._plan.stdin)
         os.chdir(folder.path)  # where conmon leaves a file `oom` when the kernel ran out of the zone's memory
-        os.execve(argv[0], argv, conmon.environment(self._report, self._plan.stage, record))
+        return Program(argv, conmon.environment(self._report, self._plan.stage, record))
 
     def _mqueue(self, stage: Stage) -> str:
         """The host's message queues, which a zone with ids of its own may join but not mount."""

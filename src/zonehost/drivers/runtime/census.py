@@ -32,10 +32,10 @@ async def find_living(folder: ZoneFolder, group: Group, keeper: int) -> Zone | N
     if guard is None:
         return None
     record = keepers.record_of(keeper) or folder.record()
-    if record is None or record.keeper != keeper:
+    if record is None:
         log.error("container %s is ended: %s is damaged, and its keeper cannot tell either", folder.zone, folder.path)
     elif folder.is_open():
-        zone = _zone(folder, group, record, guard)
+        zone = _zone(folder, group, record, keeper, guard)
         if zone is not None:
             return zone
         with suppress(TimeoutError):
@@ -45,8 +45,8 @@ async def find_living(folder: ZoneFolder, group: Group, keeper: int) -> Zone | N
     return None
 
 
-def _zone(folder: ZoneFolder, group: Group, record: KeeperRecord, guard: int) -> Zone | None:
-    pid = keepers.first_process(record.keeper)
+def _zone(folder: ZoneFolder, group: Group, record: KeeperRecord, keeper: int, guard: int) -> Zone | None:
+    pid = keepers.first_process(keeper)
     process = pidfd.find(pid) if pid else None
     if process is None:
         return None
@@ -54,9 +54,9 @@ def _zone(folder: ZoneFolder, group: Group, record: KeeperRecord, guard: int) ->
         folder.mend(folder.record_file, msgspec.json.encode(record))
     if folder.pid() != pid:
         folder.mend(folder.pid_file, str(pid).encode())
-    zone = Zone(folder.zone, pid, record, folder, group, process, guard)
+    zone = Zone(folder.zone, pid, keeper, record, folder, group, process, guard)
     if record.input >= 0:
         zone.input = Input(pidfd.borrow(guard, record.input), once=False)
-    if record.keeper in group.pids(Part.ZONE):  # a daemon that died had not moved it yet
+    if keeper in group.pids(Part.ZONE):  # a daemon that died had not moved it yet
         zone.settle()
     return zone

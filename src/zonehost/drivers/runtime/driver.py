@@ -97,7 +97,7 @@ class ZoneRuntime:
         except BaseException:
             await self.remove(blueprint.id)
             raise
-        return Born(zone.pid, zone.record.keeper, zone.record.first_id)
+        return Born(zone.pid, zone.keeper, zone.record.first_id)
 
     async def start(self, zone: str) -> None:
         """As in the port."""
@@ -252,7 +252,7 @@ class ZoneRuntime:
             remains.add(zone)
             if (folder.pid() or folder.exit_code()) and not os.path.exists(folder.gate):
                 ended.append(ending(folder, group))
-        running = tuple(Running(z.id, z.pid, z.record.keeper, z.record.first_id) for z in self._zones.values())
+        running = tuple(Running(z.id, z.pid, z.keeper, z.record.first_id) for z in self._zones.values())
         return Survey(running, tuple(ended), frozenset(remains))
 
     def _neighbours(self, asked: Namespaces) -> dict[str, Zone]:

@@ -25,7 +25,6 @@ _UNREADABLE: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError, 
 class KeeperRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a later daemon must know of a running zone and cannot ask the kernel."""
 
-    keeper: int
     first_id: int
     lease: int
     """The keeper's descriptor that holds the lease of its ids; -1 without ids of its own."""

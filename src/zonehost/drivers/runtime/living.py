@@ -26,6 +26,7 @@ class Zone:
 
     id: str
     pid: int
+    keeper: int
     record: KeeperRecord
     folder: ZoneFolder
     group: Group
@@ -52,7 +53,7 @@ class Zone:
         """Begin to move the keeper out of the zone's own cgroup, in which it was born, to its place beside it."""
         self._forget_timer()
         if self.settling is None:
-            self.settling = asyncio.ensure_future(_settle(self.group, self.record.keeper))
+            self.settling = asyncio.ensure_future(_settle(self.group, self.keeper))
 
     def settle_later(self) -> None:
         """Begin to in a moment: many zones do not live that long, and the move may wait for an RCU grace period, with
@@ -80,8 +81,7 @@ class Zone:
     @property
     def neighbour(self) -> Neighbour:
         """As one that joins its namespaces sees it."""
-        record = self.record
-        return Neighbour(pid=self.pid, keeper=record.keeper, lease=record.lease, first_id=record.first_id)
+        return Neighbour(pid=self.pid, keeper=self.keeper, lease=self.record.lease, first_id=self.record.first_id)
 
     def close(self) -> None:
         """Let go of it."""

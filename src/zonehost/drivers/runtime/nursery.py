@@ -114,28 +114,30 @@ class Nursery:
         ours.setblocking(False)
         with ours:
             with theirs:
-                child = await self._fork(plan, [theirs.fileno(), *held], group)
-            guard = os.dup(child.pidfd)
+                forked = self._fork(plan, [theirs.fileno(), *held], group)
             try:
-                pid = await self._hear_out(ours, child, plumb, plan)
+                pid = await self._hear_out(ours, forked, plumb, plan)
                 record = folder.record()
                 assert record is not None  # the job writes it before it becomes the keeper
                 _give_streams(pid, record.owner)
-                return Zone(plan.blueprint.id, pid, record, folder, group, os.pidfd_open(pid), guard)
+                keeper = forked.result()
+                guard, process = os.dup(keeper.pidfd), os.pidfd_open(pid)
+                return Zone(plan.blueprint.id, pid, keeper.pid, record, folder, group, process, guard)
             except BaseException:
-                os.close(guard)
                 if self._supervisor is not None:
                     self._supervisor.forget(plan.listener_key)
                 raise
 
-    async def _fork(self, plan: Plan, fds: list[int], group: Group) -> Child:
+    def _fork(self, plan: Plan, fds: list[int], group: Group) -> asyncio.Future[Child]:
         born_in = os.open(group.part(Part.ZONE), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return await self._forks.fork(_JOB, plan, fds, cgroup=born_in)
+            return self._forks.ask(_JOB, plan, fds, cgroup=born_in, lent=_waits_for_nobody(plan))
         finally:
             os.close(born_in)
 
-    async def _hear_out(self, report: socket.socket, child: Child, plumb: Plumb | None, plan: Plan) -> int:
+    async def _hear_out(
+        self, report: socket.socket, forked: asyncio.Future[Child], plumb: Plumb | None, plan: Plan
+    ) -> int:
         """What the job says, up to the pid of the first process; the network is plumbed meanwhile."""
         beside: list[asyncio.Future[None]] = []
         try:
@@ -145,11 +147,13 @@ class Nursery:
                     beside.append(_plumbing(plumb, fds[0]))
                 elif said is not None and said.kind == "listener":
                     assert self._supervisor is not None  # else none is asked for
-                    beside.append(given(self._supervisor, plan.listener_key, fds[0], child))
+                    job = await asyncio.shield(forked)
+                    beside.append(given(self._supervisor, plan.listener_key, fds[0], job))
                 elif said is not None and said.pid > 0:
                     await asyncio.gather(*beside)
                     return said.pid
                 else:
+                    await asyncio.shield(forked)
                     for task in beside:
                         if task.done():  # what failed beside may be why the job is no more
                             task.result()
@@ -158,6 +162,15 @@ class Nursery:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await asyncio.wait([forked])  # so that nobody kills a job that was lent the launcher's memory
+
+
+def _waits_for_nobody(plan: Plan) -> bool:
+    """Whether all that the job looks at is zonehost's own: no file system of others, which may never answer, and no
+    namespace of another zone, in which such a one may be mounted; nor does a supervisor answer its calls."""
+    blueprint = plan.blueprint
+    others = plan.neighbours or blueprint.devices or plan.listener_key
+    return not others and all(bind.own for bind in blueprint.binds)
 
 
 def _give_streams(pid: int, owner: int) -> None:

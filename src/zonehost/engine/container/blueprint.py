@@ -200,6 +200,7 @@ def _bind(point: MountPoint, *, enclosed: bool) -> BindMount:
         propagation=point.propagation or "rprivate",
         enclosed=enclosed and point.in_pool,
         subpath=point.subpath,
+        own=point.in_pool,
     )
 
 
@@ -212,6 +213,7 @@ def _etc_mounts(host: Host, record: Container) -> tuple[BindMount, ...]:
             recursive=False,
             readonly=record.host_config.readonly_rootfs,
             enclosed=not record.host_config.privileged,
+            own=True,
         )
         for name, source in etc_paths(host, record).items()
         if f"/etc/{name}" not in taken
