@@ -9,15 +9,13 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Executor
-from typing import TypeVar
 
 from zonehost.drivers.network.resolver.views import Zone
 from zonehost.drivers.network.resolving import Lost, Resolver
+from zonehost.drivers.network.threads import in_thread
 from zonehost.errors import ZonehostError
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _TRIES = 4
@@ -39,7 +37,7 @@ class Answering:
 
     async def prepare(self) -> None:
         """Have a resolver, so that the first zone need not wait for its start."""
-        await self._in_thread(self._resolver.start)
+        await in_thread(self._executor, self._resolver.start)
         self._hold_lifeline()
 
     async def put(self, view: Zone, netns: int | None = None) -> None:
@@ -55,7 +53,7 @@ class Answering:
             self._namespaces[view.id] = os.dup(netns)
         self._views[view.id] = view
         try:
-            await self._in_thread(self._put, view, fresh, False)
+            await in_thread(self._executor, self._put, view, fresh, False)
         except Lost:
             await self._rebuild()
         self._hold_lifeline()
@@ -66,12 +64,12 @@ class Answering:
         namespace = self._namespaces.pop(zone, None)
         if namespace is not None:
             os.close(namespace)
-            await self._in_thread(self._resolver.drop, zone)
+            await in_thread(self._executor, self._resolver.drop, zone)
 
     async def restore(self, zones: Iterable[tuple[Zone, int]]) -> None:
         """Take over the resolver that runs, or start another: each zone's view with its process."""
         wanted = list(zones)
-        known = await self._in_thread(self._resolver.known)
+        known = await in_thread(self._executor, self._resolver.known)
         for view, pid in wanted:
             try:
                 self._namespaces[view.id] = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -79,11 +77,11 @@ class Answering:
                 continue  # It has just ended; whoever watches zones will detach it.
             self._views[view.id] = view
             try:
-                await self._in_thread(self._put, view, view.id not in known, True)
+                await in_thread(self._executor, self._put, view, view.id not in known, True)
             except Lost:
                 await self._rebuild()
         for zone in known - self._views.keys():
-            await self._in_thread(self._resolver.drop, zone)
+            await in_thread(self._executor, self._resolver.drop, zone)
         if self._views:
             self._hold_lifeline()
 
@@ -92,7 +90,7 @@ class Answering:
         self._let_go()
         if self._repair is not None:
             self._repair.cancel()
-        await self._in_thread(self._resolver.quit if end else self._resolver.leave)
+        await in_thread(self._executor, self._resolver.quit if end else self._resolver.leave)
         for namespace in self._namespaces.values():
             os.close(namespace)
         self._namespaces.clear()
@@ -116,7 +114,7 @@ class Answering:
     async def _put_all(self) -> None:
         for view in list(self._views.values()):
             try:
-                await self._in_thread(self._put, view, True, True)
+                await in_thread(self._executor, self._put, view, True, True)
             except Lost:
                 self._outdated = True
                 return
@@ -143,10 +141,7 @@ class Answering:
         self._repair = asyncio.get_running_loop().create_task(self._begin_again())
 
     async def _begin_again(self) -> None:
-        await self._in_thread(self._resolver.leave)
+        await in_thread(self._executor, self._resolver.leave)
         await self._rebuild()
         if self._views:
             self._hold_lifeline()
-
-    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

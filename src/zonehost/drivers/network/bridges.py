@@ -5,19 +5,16 @@ Knows which there should be; `wiring` makes the links.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Executor
-from typing import TypeVar
 
 from zonehost.domain.network import Network
 from zonehost.drivers.network import forwarding, plan
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.removal import LinkRemoval
+from zonehost.drivers.network.threads import in_thread
 from zonehost.drivers.network.wiring import Wiring
 from zonehost.ports.network import ZonePlugs
-
-T = TypeVar("T")
 
 
 class Bridges:
@@ -42,7 +39,7 @@ class Bridges:
 
     async def add(self, network: Network) -> None:
         """Make that of a network. Raises ZonehostError."""
-        await self._in_thread(self._ensure, network)
+        await in_thread(self._executor, self._ensure, network)
         self._networks[network.id] = network
 
     def forget(self, network: Network) -> bool:
@@ -52,7 +49,8 @@ class Bridges:
     async def remove(self, networks: Iterable[Network]) -> None:
         """Take away those that are ours, as a stranger's of that name is not."""
         links = [plan.bridge_link(self._names, network) for network in networks]
-        await self._removal.remove([link.name for link in links if await self._in_thread(self._wiring.owns, link)])
+        ours = [link.name for link in links if await in_thread(self._executor, self._wiring.owns, link)]
+        await self._removal.remove(ours)
 
     async def restore(self, networks: Iterable[Network]) -> None:
         """Have those of these networks, and no others."""
@@ -62,16 +60,13 @@ class Bridges:
     async def ensure(self) -> None:
         """Make those that are missing."""
         for network in self.networks:
-            await self._in_thread(self._ensure, network)
+            await in_thread(self._executor, self._ensure, network)
 
     async def rejoin(self, zones: Iterable[ZonePlugs]) -> None:
         """Put the links of running zones into theirs, where they are in none."""
         wires = [wire for zone in zones for wire in plan.wires(self._names, zone).values()]
-        await self._in_thread(self._wiring.rejoin, wires)
+        await in_thread(self._executor, self._wiring.rejoin, wires)
 
     def _ensure(self, network: Network) -> None:
         forwarding.enable(ipv6=network.ipv6)
         self._wiring.ensure_bridge(plan.bridge_link(self._names, network))
-
-    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -31,12 +30,11 @@ from zonehost.drivers.network.reservations import Reservations
 from zonehost.drivers.network.resolving import Resolver
 from zonehost.drivers.network.subnets import Subnets
 from zonehost.drivers.network.tables import Tables
+from zonehost.drivers.network.threads import in_thread
 from zonehost.drivers.network.wiring import Wiring
 from zonehost.errors import Conflict, NotFound, Unsupported, ZonehostError
 from zonehost.linux.netlink_sets import Change
 from zonehost.ports.network import Plug, ZonePlugs
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _THREADS = 4
@@ -106,7 +104,7 @@ class KernelNetworking:
         busy = plan.subnets(*existing)
         while True:
             claimed = self._subnets.choose(bases, busy)
-            busy = await self._in_thread(self._wiring.busy_subnets)
+            busy = await in_thread(self._threads, self._wiring.busy_subnets)
             busy += plan.subnets(*existing)
             if not any(overlap(claimed, other) for other in busy):
                 return claimed
@@ -114,7 +112,7 @@ class KernelNetworking:
 
     async def is_contested(self, network: Network) -> bool:
         """Whether another link's subnets overlap."""
-        others = await self._in_thread(self._wiring.busy_subnets, plan.bridge_name(self._names, network))
+        others = await in_thread(self._threads, self._wiring.busy_subnets, plan.bridge_name(self._names, network))
         return any(overlap(ours, other) for ours in plan.subnets(network) for other in others)
 
     def check(self, network: Network) -> None:
@@ -171,7 +169,7 @@ class KernelNetworking:
         if not wanted:
             return ()
         try:
-            return await self._in_thread(self._reservations.reserve, zone, wanted)
+            return await in_thread(self._threads, self._reservations.reserve, zone, wanted)
         except Conflict as error:
             raise Conflict(
                 f"driver failed programming external connectivity on endpoint {name} ({zone}): {error}"
@@ -181,7 +179,7 @@ class KernelNetworking:
         """Links, addresses and routes inside; then the rules."""
         wires = plan.wires(self._names, plugs)
         with self._zones.coming(self._zones.ends(plugs)):
-            names = await self._in_thread(self._wiring.plug, netns, list(wires.values()))
+            names = await in_thread(self._threads, self._wiring.plug, netns, list(wires.values()))
             try:
                 await _all(self._became(plugs), self._answer(plugs, netns))
             except BaseException:
@@ -196,11 +194,11 @@ class KernelNetworking:
         if wire is None:
             return new.endpoint
         with _namespace(pid) as netns, self._zones.coming([wire.host_name]):
-            [name] = await self._in_thread(self._wiring.plug, netns, [wire])
+            [name] = await in_thread(self._threads, self._wiring.plug, netns, [wire])
             try:
                 await _all(self._became(plugs), self._answer(plugs, netns))
             except BaseException:
-                await self._in_thread(self._wiring.unplug, netns, [name], [])
+                await in_thread(self._threads, self._wiring.unplug, netns, [name], [])
                 raise
         return _named(new.endpoint, name)
 
@@ -212,7 +210,7 @@ class KernelNetworking:
             with _namespace(pid) as netns:
                 if not inside:
                     await self._removal.remove([self._names.veth(old.endpoint.id)])
-                await self._in_thread(self._wiring.unplug, netns, inside, left)
+                await in_thread(self._threads, self._wiring.unplug, netns, inside, left)
         await _all(self._became(plugs), self._answering.put(plan.view(plugs)))
 
     async def detach(self, zone: str) -> None:
@@ -239,7 +237,7 @@ class KernelNetworking:
             self._zones.put(zone)
         await self._bridges.rejoin(self._zones)
         for zone in zones:
-            for lost in await self._in_thread(self._reservations.restore, zone.zone, zone.ports):
+            for lost in await in_thread(self._threads, self._reservations.restore, zone.zone, zone.ports):
                 _log.warning("container %s keeps its published port, but %s", zone.zone[:12], lost)
         await self._tables.replace()
         await self._sweep({name for zone in zones for name in self._ends_made(zone)})
@@ -255,7 +253,7 @@ class KernelNetworking:
 
     async def mend(self, pid: int, plugs: ZonePlugs) -> tuple[Endpoint, ...]:
         """The links that are not there."""
-        there = {link.name for link in await self._in_thread(self._wiring.ours)}
+        there = {link.name for link in await in_thread(self._threads, self._wiring.ours)}
         return tuple([await self.connect(pid, plugs, plug) for plug in self._missing(plugs, there)])
 
     async def losses(self) -> AsyncIterator[str]:
@@ -274,13 +272,13 @@ class KernelNetworking:
 
     async def _sweep(self, made: Collection[str] | None = None) -> None:
         """Links of ours that nobody knows; with `made` only those count that were made to the end before a crash."""
-        links = await self._in_thread(self._wiring.ours)
+        links = await in_thread(self._threads, self._wiring.ours)
         known = self._bridges.known | self._parents.known | set(self._zones.links if made is None else made)
         await self._removal.remove(link.name for link in links if link.name not in known)
 
     async def _replug(self, zones: Sequence[ZonePlugs]) -> dict[str, tuple[Endpoint, ...]]:
         """Links that records have and running zones have not, made anew; their endpoints, by zone."""
-        there = {link.name for link in await self._in_thread(self._wiring.ours)}
+        there = {link.name for link in await in_thread(self._threads, self._wiring.ours)}
         made: dict[str, tuple[Endpoint, ...]] = {}
         for zone in zones:
             for plug in self._missing(zone, there):
@@ -334,7 +332,7 @@ class KernelNetworking:
         """Datagrams go where the rules say now."""
         ports = flows.datagrams(publishing.published(plugs))
         if ports:
-            await self._in_thread(flows.forget, ports)
+            await in_thread(self._threads, flows.forget, ports)
 
     def _ends_made(self, zone: ZonePlugs) -> list[str]:
         """The host's ends of those of a zone's links that were made to the end: they have a name inside."""
@@ -354,9 +352,6 @@ class KernelNetworking:
                 publishing.elements(self._names, self._zones),
             ),
         )
-
-    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
 
 async def _all(*works: Awaitable[None]) -> None:

@@ -5,7 +5,6 @@ Knows which networks stand on which link; `wiring` makes the links.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -14,6 +13,7 @@ from zonehost.domain.network import Network
 from zonehost.drivers.network import plan
 from zonehost.drivers.network.names import Names
 from zonehost.drivers.network.removal import LinkRemoval
+from zonehost.drivers.network.threads import in_thread
 from zonehost.drivers.network.wiring import Wiring
 from zonehost.errors import ZonehostError
 
@@ -47,7 +47,7 @@ class Parents:
             InvalidParameter: there is none, and none can be made.
         """
         parent = plan.parent_link(self._names, network)
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._wiring.ensure_parent, parent)
+        await in_thread(self._executor, self._wiring.ensure_parent, parent)
         self._networks[network.id] = network
 
     async def remove(self, networks: Iterable[Network]) -> None:
@@ -56,7 +56,7 @@ class Parents:
         for network in networks:
             self._networks.pop(network.id, None)
         if gone := names - self.known:
-            links = await asyncio.get_running_loop().run_in_executor(self._executor, self._wiring.ours)
+            links = await in_thread(self._executor, self._wiring.ours)
             await self._removal.remove(link.name for link in links if link.name in gone)
 
     async def restore(self, networks: Iterable[Network]) -> None:

@@ -15,16 +15,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
+from zonehost.drivers.network.threads import in_thread
 from zonehost.errors import SystemFailure
 from zonehost.linux import nftables
 from zonehost.linux.netlink import Channel
 from zonehost.linux.netlink_sets import NETFILTER, Change, commit
 from zonehost.linux.netlink_tables import TableMonitor, count_rules
 from zonehost.linux.nftables import NftablesError
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _GUARD: Final = """table inet {table}/guard {{
@@ -81,7 +80,7 @@ class Tables:
                 await self._replace()
             elif batch:
                 try:
-                    await self._in_thread(self._commit, batch)
+                    await in_thread(self._thread, self._commit, batch)
                 except OSError as error:
                     _log.warning("nftables: %s; writing the whole of %s anew", error.strerror, batch[0].table)
                     await self._replace()
@@ -102,17 +101,17 @@ class Tables:
         async with self._lock:
             try:
                 if commands:
-                    await self._in_thread(self._run, commands)
+                    await in_thread(self._thread, self._run, commands)
             except NftablesError as error:
                 raise SystemFailure(f"nftables: {error}") from error
             finally:
-                await self._in_thread(self._close)
+                await in_thread(self._thread, self._close)
                 self._thread.shutdown(wait=False)
 
     async def _replace(self) -> None:
         self._broken = True
         try:
-            await self._in_thread(self._run, self._whole())
+            await in_thread(self._thread, self._run, self._whole())
         except NftablesError as error:
             raise SystemFailure(f"nftables: {error}") from error
         self._broken = False
@@ -150,7 +149,7 @@ class Tables:
             async with self._lock:
                 self._thinned = False
                 try:
-                    if not await self._in_thread(self._whole_there):
+                    if not await in_thread(self._thread, self._whole_there):
                         _log.warning("somebody changed the tables %s; writing them anew", self._table)
                         await self._replace()
                 except (OSError, SystemFailure) as error:
@@ -158,9 +157,6 @@ class Tables:
                     self._thinned = True
             if self._thinned:
                 await asyncio.sleep(_AGAIN_SECONDS)
-
-    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _run(self, commands: str) -> None:
         if not self._begun:
