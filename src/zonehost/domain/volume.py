@@ -94,3 +94,9 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """What the store finds it by."""
         return self.name
+
+    @property
+    def limited(self) -> bool:
+        """Whether its options bound what can be in it: bytes, or the subvolumes of one that is delegated."""
+        options = self.options or {}
+        return "size" in options or options.get("delegated") == "true"

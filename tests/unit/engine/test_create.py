@@ -69,12 +69,14 @@ async def test_the_hosts_network_takes_the_hosts_ids_and_no_capability_more(worl
 async def test_limits_of_root_and_volumes_shall_be_shown_inside(world: World) -> None:
     await create_volume(world.host, VolumeRequest(name="bound", options={"size": "1G"}))
     await create_volume(world.host, VolumeRequest(name="theirs", options={"delegated": "true"}))
+    await create_volume(world.host, VolumeRequest(name="ours", options={"delegated": "false"}))
     asked: tuple[tuple[dict[str, Any], bool], ...] = (
         ({}, False),
         ({"storage_opt": {"size": "1G"}}, True),
         ({"binds": ("bound:/data",)}, True),
         ({"binds": ("free:/data",)}, False),
         ({"binds": ("theirs:/data",)}, True),
+        ({"binds": ("ours:/data",)}, False),
     )
     for wanted, shown in asked:
         zone = await run(world, "sleep", **wanted)

@@ -30,8 +30,6 @@ from zonehost.engine.host import Host
 DEFAULT_PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TMPFS_DEFAULTS: Final = ("noexec", "nosuid", "nodev")
 _OPPOSITES: Final = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
-_LIMITING: Final = frozenset(("size", "delegated"))
-"""Options of volumes that bound what can be in them."""
 _LOG_SLACK: Final = 4
 """The keeper's own bound on a log is so many times the one that the daemon rotates at: it is for when there is none."""
 
@@ -184,8 +182,7 @@ def _process(host: Host, record: Container, lent: tuple[str, ...], *, no_new_pri
 
 def _has_quota(host: Host, record: Container) -> bool:
     volumes = (host.volumes.get(point.name) for point in record.mounts if point.type == "volume")
-    options = (volume.options or {} for volume in volumes if volume is not None)
-    return storage_quota(record.host_config) > 0 or any(_LIMITING.intersection(given) for given in options)
+    return storage_quota(record.host_config) > 0 or any(volume.limited for volume in volumes if volume is not None)
 
 
 def _bind(point: MountPoint, *, enclosed: bool) -> BindMount:
