@@ -15,6 +15,7 @@ server's memory: the notice is then of the program that it ends as (`linux.lent_
 
 from __future__ import annotations
 
+import errno
 import gc
 import marshal
 import os
@@ -85,16 +86,28 @@ def _become_spared(request: int, fds: list[int], foreign: list[int]) -> NoReturn
     _become_job(*_read(request), fds, foreign)
 
 
-def _spawn_end(module: str, function: str, arguments: Any, fds: list[int]) -> tuple[int, int]:
-    """Do the job, and run the program that it ends as in another process: the pid of that, or 0 and a status."""
+class _End(NamedTuple):
+    """Of a job that was lent the server's memory: the process of the program that it ended as, or its status, or the
+    error number with which that program could not be run."""
+
+    program: int = 0
+    status: int = 0
+    refusal: int = 0
+
+
+def _spawn_end(module: str, function: str, arguments: Any, fds: list[int]) -> _End:
+    """Do the job in this process, and run the program that it ends as in another."""
     try:
         outcome = getattr(sys.modules[module], function)(arguments, fds)
-        return (
-            (os.posix_spawn(outcome.arguments[0], *outcome), 0) if isinstance(outcome, Program) else (0, outcome or 0)
-        )
+        if not isinstance(outcome, Program):
+            return _End(status=outcome or 0)
+        try:
+            return _End(program=os.posix_spawn(outcome.arguments[0], *outcome))
+        except OSError as error:
+            return _End(refusal=error.errno or errno.EIO)
     except BaseException:  # noqa: BLE001 - the server goes on, and somebody must hear of it
         sys.excepthook(*sys.exc_info())
-        return 0, CRASHED
+        return _End(status=CRASHED)
     finally:
         gc.collect()  # while descriptors are still this process's own
 
@@ -166,7 +179,7 @@ class _Server:
         try:
             pid = self._bear(cgroup, process)
         except OSError as error:
-            self._connection.send(NOTICE.pack(REFUSED, job, 0, error.errno or 0))
+            self._refuse(job, error.errno or errno.EIO)
             return
         if pid == 0:
             _become_job(module, function, arguments, own, foreign)
@@ -181,14 +194,20 @@ class _Server:
             _warm_up(module)
         self._come_home()
         try:
-            (program, status), pid = lent_memory.call(lambda: _spawn_end(module, function, arguments, own), cgroup)
+            end, pid = lent_memory.call(lambda: _spawn_end(module, function, arguments, own), cgroup)
         except OSError as error:
-            self._connection.send(NOTICE.pack(REFUSED, job, 0, error.errno or 0))
+            self._refuse(job, error.errno or errno.EIO)
             return
-        self._tell_birth(job, program or pid)
+        if end.refusal:
+            self._refuse(job, end.refusal)
+        else:
+            self._tell_birth(job, end.program or pid)
         os.waitpid(pid, 0)
-        if not program:
-            self._connection.send(NOTICE.pack(EXITED, self._jobs.pop(pid), pid, status << 8))
+        if job := self._jobs.pop(pid, 0):
+            self._connection.send(NOTICE.pack(EXITED, job, pid, end.status << 8))
+
+    def _refuse(self, job: int, number: int) -> None:
+        self._connection.send(NOTICE.pack(REFUSED, job, 0, number))
 
     def _tell_birth(self, job: int, pid: int) -> None:
         self._jobs[pid] = job

@@ -73,6 +73,11 @@ def end_as(script: str, fds: Sequence[int]) -> Program:
     return Program(["/bin/sh", "-c", script], {"WORD": "told"})
 
 
+def end_as_nothing(_: Any, __: Sequence[int]) -> Program:
+    """End as a program that is not there."""
+    return Program(["/nothing"], {})
+
+
 def fail(_: Any, __: Sequence[int]) -> Program:
     """Raise, with a descriptor in a cycle."""
     held: list[Any] = [socket.socket()]

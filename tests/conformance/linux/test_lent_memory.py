@@ -83,6 +83,12 @@ async def test_what_the_kernel_refuses_is_told(server: ForkServer, group: Path) 
     os.close(directory)
 
 
+async def test_a_program_that_cannot_be_run_is_told(server: ForkServer, group: Path) -> None:
+    with pytest.raises(SystemFailure, match="cannot fork: No such file"):
+        await ask(server, group, "end_as_nothing")
+    assert await (await server.fork("forkserver_jobs:end_with", 7)).exited == 7
+
+
 async def test_nothing_of_the_jobs_stays_with_the_server(server: ForkServer, group: Path) -> None:
     """Its memory is theirs; its descriptors, folder and priority are not."""
     before, *place = await _state_after(server, group, 100)
