@@ -101,6 +101,23 @@ def test_calls_about_other_zones_are_as_fast_as_without(
     assert {name for name in without if beside[name] > without[name] * 3 + SLOWER} == set()
 
 
+def test_a_start_in_a_frozen_group_holds_no_other_up(own: Daemon) -> None:
+    parent = Path(discover().unified, own.instance.name)
+    parent.mkdir()
+    (parent / "cgroup.freeze").write_text("1")
+    own.docker("create", "--name", "cold", "--cgroup-parent", parent.name, "busybox", "true")
+    starting = subprocess.Popen(["docker", "start", "-a", "cold"], env=own.environment)
+    try:
+        for _ in range(5):
+            assert own.docker("run", "--rm", "busybox", "echo", "works", timeout=20) == "works"
+        assert starting.poll() is None
+    finally:
+        (parent / "cgroup.freeze").write_text("0")
+        assert starting.wait(20) == 0
+        own.docker("rm", "cold")
+        parent.rmdir()
+
+
 def test_what_cannot_be_killed_is_blocked_and_goes_when_it_can(silent: OneFile, own: Daemon, figure: Figure) -> None:
     wait_on_fuse(own, silent)
     began = time.monotonic()

@@ -167,9 +167,10 @@ class Nursery:
 
 def _waits_for_nobody(plan: Plan) -> bool:
     """Whether all that the job looks at is zonehost's own: no file system of others, which may never answer, and no
-    namespace of another zone, in which such a one may be mounted; nor does a supervisor answer its calls."""
+    namespace of another zone, in which such a one may be mounted; nor does a supervisor answer its calls, or a group of
+    others, which may be frozen, stand above its own."""
     blueprint = plan.blueprint
-    others = plan.neighbours or blueprint.devices or plan.listener_key
+    others = plan.neighbours or blueprint.devices or plan.listener_key or blueprint.cgroup_parent
     return not others and all(bind.own for bind in blueprint.binds)
 
 
