@@ -304,6 +304,8 @@ def test_nothing_is_left_below_a_foreign_parent() -> None:
     hierarchies = discover()
     parents = [Path(root, f"test-parent-{os.getpid()}") for root in hierarchies.roots]
     instance = Instance(hierarchies, "x", parents[0].name)
+    for parent in parents:
+        parent.mkdir()
     try:
         first, second = instance.group("z1"), instance.group("z2")
         first.create()
@@ -315,6 +317,21 @@ def test_nothing_is_left_below_a_foreign_parent() -> None:
     finally:
         for parent in parents:
             parent.rmdir()  # fails if anything is left
+
+
+def test_a_parent_that_nobody_else_made_goes_with_the_last_zone_there() -> None:
+    hierarchies = discover()
+    parents = [Path(root, f"test-parent-{os.getpid()}") for root in hierarchies.roots]
+    instances = [Instance(hierarchies, "x", f"{parents[0].name}/{inner}") for inner in ("a/b", "a", "c")]
+    groups = [instance.group("z1") for instance in instances]
+    for group in groups:
+        group.create()
+    groups[0].remove()
+    assert all((parent / "a").is_dir() and not (parent / "a/b").exists() for parent in parents)
+    groups[1].remove()
+    assert all((parent / "c").is_dir() and not (parent / "a").exists() for parent in parents)
+    groups[2].remove()
+    assert not any(parent.exists() for parent in parents)
 
 
 def test_devices_are_filtered(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:

@@ -95,7 +95,7 @@ class Instance:
             if root == self.hierarchies.unified:
                 tree.hand_down(at, self.hierarchies.controllers)
             above, at = at, f"{at}/{step}"
-            tree.make(at)
+            tree.make_on_the_way(at)
             if root == self.hierarchies.legacy.get("cpuset"):
                 tree.inherit_cpuset(above, at)
 
@@ -124,10 +124,13 @@ class Instance:
                 tree.remove(os.path.dirname(own))
 
     def leave_parent(self) -> None:
-        """Leave nothing below a parent that is not zonehost's own, once the last zone there has gone."""
+        """Leave nothing below a parent that is not zonehost's own, once the last zone there has gone, nor the parent
+        itself if nobody else made it."""
         if self._foreign:
             with _suppress_busy():
                 self.remove()
+                for root in self.hierarchies.roots:
+                    tree.remove_way(root, os.path.dirname(os.path.dirname(f"{root}/{self.path}")))
 
 
 class Group:

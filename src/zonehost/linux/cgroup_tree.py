@@ -10,15 +10,48 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from zonehost.errors import Unavailable
 from zonehost.linux.control_file import read, write
+
+_OURS: Final = "trusted.zonehost"
+"""The attribute of a group that was made on the way to ours (xattr(7); kernfs keeps it as long as the group)."""
 
 
 def make(directory: str) -> None:
     """Make a group. Nothing to do if it exists."""
     with suppress(FileExistsError):
         Path(directory).mkdir()
+
+
+def make_on_the_way(directory: str) -> None:
+    """As `make`, and remember that nobody else did, for `remove_way`."""
+    with suppress(FileExistsError):
+        Path(directory).mkdir()
+        os.setxattr(directory, _OURS, b"")
+
+
+def remove_way(root: str, directory: str) -> None:
+    """Remove the group, and those above it below `root`, as long as they were made on the way and hold nothing else."""
+    while directory != root and _is_ours(directory):
+        try:
+            remove(directory)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return
+        directory = os.path.dirname(directory)
+
+
+def _is_ours(directory: str) -> bool:
+    try:
+        os.getxattr(directory, _OURS)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOENT):
+            raise
+        return False
+    return True
 
 
 def remove(directory: str) -> None:

@@ -78,10 +78,9 @@ def zones(own: Daemon) -> Iterator[dict[str, str]]:
     own.docker("run", "-di", "--name", "below", "--cgroup-parent", own.instance.name, "busybox", "cat")
     yield {zone: pid(own, zone) for zone in ("up", "below")}
     own.docker("rm", "-f", "up", "below")
-    top = Path("/sys/fs/cgroup")
-    for group in (*top.glob(f"*/{own.instance.name}"), top / own.instance.name):
-        if group.is_dir():
-            group.rmdir()
+    assert not [
+        group for place in (own.instance.name, f"*/{own.instance.name}") for group in Path("/sys/fs/cgroup").glob(place)
+    ]
 
 
 def live(daemon: Daemon, zones: dict[str, str]) -> None:

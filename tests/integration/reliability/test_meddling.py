@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,15 +30,6 @@ def up(own: Daemon) -> Daemon:
     """A daemon with a zone `up`."""
     own.docker("run", "-d", "--name", "up", *SLEEP)
     return own
-
-
-@pytest.fixture
-def foreign_parent(own: Daemon) -> Iterator[str]:
-    """A cgroup that is not zonehost's, for zones to be below; zonehost leaves it as it is."""
-    yield own.instance.name
-    for group in (*Path("/sys/fs/cgroup").glob(f"*/{own.instance.name}"), Path("/sys/fs/cgroup", own.instance.name)):
-        if group.is_dir():
-            group.rmdir()
 
 
 def folder_of(daemon: Daemon, zone: str) -> Path:
@@ -74,13 +65,16 @@ def test_a_zone_without_its_run_folder_is_stopped_started_and_removed(up: Daemon
     assert gone(up)
 
 
-def test_a_zone_elsewhere_without_its_run_folder_is_removed(own: Daemon, foreign_parent: str) -> None:
-    own.docker("run", "-d", "--name", "below", "--cgroup-parent", foreign_parent, *SLEEP)
+def test_a_zone_elsewhere_without_its_run_folder_is_removed(own: Daemon) -> None:
+    own.docker("run", "-d", "--name", "below", "--cgroup-parent", own.instance.name, *SLEEP)
     pid = own.docker("inspect", "-f", "{{.State.Pid}}", "below")
     shutil.rmtree(folder_of(own, "below"))
     own.docker("rm", "-f", "below")
     assert not Path("/proc", pid, "exe").exists()
     assert gone(own)
+    assert not [
+        group for place in (own.instance.name, f"*/{own.instance.name}") for group in Path("/sys/fs/cgroup").glob(place)
+    ]
 
 
 def test_zones_are_born_where_the_folder_of_all_is_gone(up: Daemon) -> None:
