@@ -17,6 +17,8 @@ from tests.integration.rig import Daemon
 Once = Callable[[Local, int], None]
 """Something to do again and again, by the client of this number."""
 MEMORY: Final = "KiB of the daemon"
+LAUNCHERS: Final = "KiB of its launchers"
+"""Of the fork servers, in whose memory births happen."""
 AT_A_TIME: Final = 4
 SAMPLES: Final = 20
 GROWTH: Final = 0.5
@@ -106,6 +108,7 @@ def counted(daemon: Daemon) -> dict[str, int]:
     return {
         "descriptors": sum(1 for _ in (process / "fd").iterdir()),
         MEMORY: _memory(process),
+        LAUNCHERS: sum(map(_memory, _launchers(process))),
         "cgroups": sum(line.startswith("cgroup ") for line in held),
         "links and loop devices": sum(line.startswith(("link ", "loop device ")) for line in held),
         "processes, mounts and sockets": sum(line.startswith(("process ", "mount ", "unix socket ")) for line in held),
@@ -143,7 +146,7 @@ def exec_in(client: Local, place: str) -> None:
 
 def _grows(name: str, values: list[int], cycles: int, kib: float) -> bool:
     growing = growth(values, cycles)
-    if name == MEMORY:
+    if name in (MEMORY, LAUNCHERS):
         return cycles >= 100 and growing.least > kib
     return growing.slope > GROWTH and values[-1] > values[0] + 2
 
@@ -161,6 +164,13 @@ def _memory(process: Path) -> int:
         if line.startswith("Anonymous:"):
             return int(line.split()[1])
     raise AssertionError("smaps_rollup has no Anonymous")
+
+
+def _launchers(daemon: Path) -> list[Path]:
+    """Of the daemon's children in /proc."""
+    pids = (daemon / "task" / daemon.name / "children").read_text().split()
+    children = [daemon.parent / pid for pid in pids]
+    return [child for child in children if (child / "comm").read_text() == "zonehost-fork\n"]
 
 
 def _firewall(daemon: Daemon) -> int:
