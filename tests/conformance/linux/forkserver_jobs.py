@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zonehost.linux import lent_memory
 from zonehost.linux.forkloop import Program
 
 
@@ -63,6 +64,11 @@ def run_cat(_: Any, fds: Sequence[int]) -> None:
     os.dup2(fds[0], 0)
     os.dup2(fds[1], 1)
     os.execv("/bin/cat", ["cat"])
+
+
+def lends(_: Any, __: Sequence[int]) -> int:
+    """End with whether memory can be lent here."""
+    return lent_memory.can_lend()
 
 
 def end_as(script: str, fds: Sequence[int]) -> Program:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from zonehost.errors import SystemFailure, Unavailable
-from zonehost.linux import lent_memory
 from zonehost.linux.forkserver import Child, ForkServer
 
 PLACE = "grep ^0: /proc/self/cgroup; pwd; nice; echo $WORD; ls /proc/self/fd"
@@ -40,8 +39,9 @@ def ask(
         os.close(directory)
 
 
-def test_this_machine_lends() -> None:
-    assert lent_memory.can_lend() == (os.uname().machine == "x86_64")
+async def test_this_machine_lends(server: ForkServer) -> None:
+    child = await server.fork("forkserver_jobs:lends", None)
+    assert await child.exited == (os.uname().machine == "x86_64")
 
 
 @pytest.mark.parametrize("lent", [False, True])
