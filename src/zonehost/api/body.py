@@ -58,7 +58,7 @@ def decode(data: bytes, kind: type[S], prepare: Callable[[dict[str, Any]], None]
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidParameter(f"invalid JSON: {fault(data, str(error))}") from None
+        raise InvalidParameter(f"invalid JSON: {fault(data, error)}") from None
     fitted = fit_for(kind)(raw, "")
     if prepare is not None and isinstance(fitted, dict):
         prepare(fitted)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
 import msgspec
 import pytest
 
 from zonehost.api.body import decode
+from zonehost.api.json_fault import fault
 from zonehost.api.resources.requests import ContainerCreate, NetworkCreate, prepare_container
 from zonehost.domain.host_config import PortBinding
 from zonehost.errors import InvalidParameter
@@ -112,12 +118,54 @@ def test_what_is_no_json_is_refused(text: str) -> None:
         ('{"a": "b', "unexpected EOF"),
         ('{"a": ', "unexpected EOF"),
         ("{} x", "unexpected content after JSON"),
+        ('{"a": [1, ]}', "invalid character ']' looking for beginning of value"),
+        ('{"t": \n x}', "invalid character 'x' looking for beginning of value"),
+        ('{"\\\\\\": \n x"}', "invalid character '\\n' in string literal"),
+        ('{"a": fals}', "invalid character '}' in literal false (expecting 'e')"),
+        ('["t,tru", trx', "invalid character 'x' in literal true (expecting 'u')"),
+        ('["t,tru", tr', "unexpected EOF"),
+        ("[-x]", "invalid character 'x' in numeric literal"),
+        ("[1.]", "invalid character ']' after decimal point in numeric literal"),
+        ("[1e+]", "invalid character ']' in exponent of numeric literal"),
+        ("[01]", "invalid character '1' after array element"),
+        ("[1.", "unexpected EOF"),
+        ("[" * 100_000, "exceeded max depth"),
     ],
 )
 def test_a_fault_is_told_as_go_tells_it(text: str, words: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         create(text)
     assert str(refused.value) == f"invalid JSON: {words}"
+
+
+def test_a_fault_is_told_as_go_tells_it_in_bytes_that_are_no_text() -> None:
+    with pytest.raises(InvalidParameter, match=r"^invalid JSON: invalid character '1' after object key$"):
+        decode(b'{"\xff" 1}', ContainerCreate)
+
+
+@pytest.mark.parametrize("end", [b" 1}", b":1 2}", b":1,}", b":[1,]}", b":truf}", b":\n x}", b":-x}", b""])
+def test_no_fault_is_looked_for_by_characters(end: bytes) -> None:
+    """The lines that are run for it are as many as for a short text."""
+
+    def lines_for(text: bytes) -> int:
+        with pytest.raises(msgspec.DecodeError) as refused:
+            msgspec.json.decode(text)
+        lines = 0
+
+        def count(_frame: FrameType, event: str, _argument: object) -> Callable[..., Any]:
+            nonlocal lines
+            lines += event == "line"
+            return count
+
+        before = sys.gettrace()
+        sys.settrace(count)
+        try:
+            fault(text, refused.value)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    assert 0 < lines_for(b'{"' + b"[" * 10_000 + b'"' + end) == lines_for(b'{"a"' + end)
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
