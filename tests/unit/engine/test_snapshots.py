@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,12 +22,14 @@ from zonehost.engine.dataset.removal import remove as remove_snapshot
 from zonehost.engine.dataset.rollback import rollback
 from zonehost.engine.dataset.send import Sending, prepare, prepare_rest
 from zonehost.engine.dataset.snapshot import SnapshotRequest, create
+from zonehost.engine.doctor.examine import examine
 from zonehost.engine.recovery.report import Recovered
 from zonehost.engine.recovery.snapshots import settle_snapshots
 from zonehost.engine.volume.create import VolumeRequest
 from zonehost.engine.volume.create import create as create_volume
 from zonehost.errors import Conflict, InvalidParameter, NotFound, Unsupported
 from zonehost.linux.byte_stream import DescriptorStream
+from zonehost.ports.audit import Trouble
 
 DATA = Dataset("volume", "data")
 
@@ -143,6 +146,24 @@ async def test_a_clone_keeps_its_snapshot(world: World, pool: MemorySnapshots) -
     await remove_snapshot(world.host, "web@first")
     with pytest.raises(InvalidParameter, match="data is a volume"):
         await clone(world.host, "data", "copy")
+
+
+async def test_what_is_being_cloned_or_received_is_no_finding(world: World, pool: MemorySnapshots) -> None:
+    await make(world, "exit", "0", name="web")
+    await create(world.host, SnapshotRequest(of="web", name="first"))
+    whole = await sent(world, "web@first")
+    found: list[str] = []
+    put = pool.clone
+
+    async def looked_at(*arguments: Any, **limits: Any) -> None:
+        found.extend(one.name for one in await examine(world.host) if one.trouble is Trouble.UNFINISHED)
+        found.append("looked")
+        await put(*arguments, **limits)
+
+    pool.clone = looked_at  # type: ignore[method-assign]
+    await receive(world.host, stream(whole), "other")
+    await clone(world.host, "other", "copy")
+    assert found == ["looked", "looked"]
 
 
 async def test_a_stream_is_received_once_whole_and_then_by_differences(world: World, pool: MemorySnapshots) -> None:

@@ -52,7 +52,7 @@ async def clone(host: Host, reference: str, name: str) -> Container:
         host.volumes.put(volume)
     quota = storage_quota(record.host_config)
     origin = snapshot.id if snapshot is not None else ""
-    async with AsyncExitStack() as undo:
+    async with zone.lock, AsyncExitStack() as undo:
         undo.push_async_callback(discard, host, zone, tuple(copies.values()))
         await host.records.commit(Put(record), *map(Put, copies.values()))
         failpoint("clone.recorded")

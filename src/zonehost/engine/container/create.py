@@ -64,7 +64,7 @@ async def create(host: Host, request: CreateRequest) -> Created:
     warnings = check_request(host, request.config, request.host_config)
     await check_sources(host, request.host_config)
     zone, plan = _enter(host, request)
-    async with AsyncExitStack() as undo:
+    async with zone.lock, AsyncExitStack() as undo:
         undo.push_async_callback(discard, host, zone, plan.new_volumes)
         await host.records.commit(Put(zone.record), *map(Put, plan.new_volumes))
         failpoint("create.recorded")

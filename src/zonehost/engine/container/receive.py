@@ -117,7 +117,7 @@ async def _take_image(host: Host, reader: FrameReader, head: Head) -> None:
 async def _publish(host: Host, port: Snapshots, transfer: str, wanted: Plan) -> None:
     """Make everything of it that clients will see: recorded as on its way first, whole at the end."""
     snapshot = wanted.snapshot
-    async with AsyncExitStack() as undo:
+    async with AsyncExitStack() as held, AsyncExitStack() as undo:
         zone = None
         if wanted.base is None:
             for volume in wanted.volumes:
@@ -125,6 +125,7 @@ async def _publish(host: Host, port: Snapshots, transfer: str, wanted: Plan) -> 
                     raise Conflict(f"there is a volume {volume.name} already: receive under another name")
             if snapshot.container is not None:
                 zone = host.containers.add(snapshot.container)
+                await held.enter_async_context(zone.lock)
                 undo.push_async_callback(discard, host, zone, wanted.volumes)
             for volume in wanted.volumes:
                 host.volumes.put(volume)

@@ -15,7 +15,7 @@ from zonehost.ports.network import ZonePlugs
 
 
 async def examine(host: Host) -> tuple[Finding, ...]:
-    """Every difference. Containers that are being changed at this moment are passed over."""
+    """Every difference. Containers that are being made or changed at this moment, which are locked, are passed over."""
     busy = frozenset(zone.id for zone in host.containers if zone.lock.locked())
     running = [record for record in host.containers.records() if record.state.running and record.id not in busy]
     expected = {record.id: _expected(record) for record in running}
