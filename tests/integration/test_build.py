@@ -173,6 +173,13 @@ def test_triggers_run_in_the_next_build(daemon: Daemon, context: Path) -> None:
     assert inside(daemon, "child", "cat /triggered") == "main"
 
 
+def test_an_argument_without_a_value_is_named_where_none_asks_for_it(daemon: Daemon, context: Path) -> None:
+    options = ("--build-arg", "NOBODY_HAS_SET", "--build-arg", "KNOWN")
+    output = built(daemon, context, "FROM busybox\nARG KNOWN=1\nRUN echo known=$KNOWN", *options)
+    assert "[Warning] One or more build-args [NOBODY_HAS_SET] were not consumed" in output
+    assert "known=1" in output
+
+
 def test_a_second_build_is_from_the_cache_and_is_the_same_image(daemon: Daemon, context: Path) -> None:
     dockerfile = "FROM busybox\nRUN date +%N > /time\nCOPY src /src\nRUN ls /src > /list\n"
     first = built(daemon, context, dockerfile, "-q")

@@ -70,7 +70,7 @@ class Plan:
         return tuple(f"{name}={value}" for name, value in self.request.arguments.items() if name in PROXIES)
 
     def unused_arguments(self) -> list[str]:
-        """Build arguments that no ARG asks for."""
+        """Build arguments that no ARG asks for, sorted; those without a value too."""
         known = {FRESH_ARGUMENT, EPOCH_ARGUMENT, KEEP_GIT_ARGUMENT, *PROXIES}
         for argument in self.dockerfile.arguments:
             known.update(name for name, _ in argument.arguments)
@@ -78,7 +78,7 @@ class Plan:
             for instruction in stage.instructions:
                 if isinstance(instruction, ins.Arg):
                     known.update(name for name, _ in instruction.arguments)
-        return [name for name in self.request.arguments if name not in known]
+        return sorted((self.request.arguments.keys() | self.request.valueless) - known)
 
     def _steps(self, stage: int) -> int:
         return 1 + len(self.graph.stages[stage].source.instructions)

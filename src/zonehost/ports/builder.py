@@ -52,6 +52,7 @@ class BuildRequest:
     the context, empty where the client sends it. `host_config` holds what
     RUN steps get: limits, ulimits, shm size, extra hosts; `network` is Docker's network mode. `uncached` names stages
     that shall be done anew. `contexts` are further trees, by the names under which FROM and --from know them.
+    `valueless` names arguments that were given no value: all that they may be is unused.
     """
 
     dockerfile: str = "Dockerfile"
@@ -60,6 +61,7 @@ class BuildRequest:
     target: str = ""
     platform: str = ""
     arguments: dict[str, str] = field(default_factory=dict)
+    valueless: frozenset[str] = frozenset()
     labels: dict[str, str] = field(default_factory=dict)
     no_cache: bool = False
     uncached: frozenset[str] = frozenset()

@@ -143,6 +143,12 @@ async def test_a_layer_that_is_gone_is_made_again(bench: Bench) -> None:
     assert bench.ran == ["x", "x"]
 
 
+async def test_arguments_that_no_arg_asks_for_are_named_without_a_value_too(bench: Bench) -> None:
+    valueless = frozenset({"NOTHING", "KNOWN"})
+    await bench.build("FROM base\nARG KNOWN\nRUN x", arguments={"UNUSED": "1"}, valueless=valueless)
+    assert "One or more build-args [NOTHING UNUSED] were not consumed" in bench.text
+
+
 async def test_proxies_reach_commands_and_no_key(bench: Bench) -> None:
     await bench.build("FROM base\nRUN x", arguments={"http_proxy": "p1", "UNUSED": "1"})
     assert "http_proxy=p1" in bench.workshop.orders[0].env

@@ -67,12 +67,14 @@ def _request(call: Call) -> BuildRequest:
     for name in _REFUSED:
         if call.text(name) not in ("", "0", "false", "default"):
             raise Unsupported(f"the parameter {name} is not supported")
+    arguments = dict(_json(call, "buildargs", dict[str, str | None]))
     return BuildRequest(
         dockerfile=call.text("dockerfile") or "Dockerfile",
         remote=call.text("remote"),
         target=call.text("target"),
         platform=call.text("platform"),
-        arguments={name: value for name, value in _json(call, "buildargs", dict[str, str | None]) if value is not None},
+        arguments={name: value for name, value in arguments.items() if value is not None},
+        valueless=frozenset(name for name, value in arguments.items() if value is None),
         labels=dict(_json(call, "labels", dict[str, str])),
         no_cache=call.flag("nocache"),
         pull=call.flag("pull"),
