@@ -115,6 +115,17 @@ def test_health_is_known_and_checked_on(own: Daemon) -> None:
     _wait_for_event(own, "checked", "health_status: unhealthy")
 
 
+def test_a_check_under_way_ends_with_the_daemon(own: Daemon) -> None:
+    check = ("--health-cmd", "touch /begun; sleep 3599; true", "--health-interval", "1s", "--health-timeout", "1h")
+    own.docker("run", "-d", "--name", "checked", *check, "busybox", "sleep", "3600")
+    own.docker("exec", "checked", "sh", "-c", "until ps -o args | grep -q '^sleep 3599'; do sleep 0.05; done")
+    processes = [line.split(maxsplit=1) for line in own.docker("top", "checked", "-o", "pid,args").splitlines()]
+    (under_way,) = (int(pid) for pid, args in processes if args == "sleep 3599")
+    own.kill()
+    own.start()
+    _wait_for_end(under_way)
+
+
 def test_a_policy_counts_on_across_restarts_of_the_daemon(own: Daemon) -> None:
     own.docker("run", "-d", "--name", "fails", "--restart", "on-failure:3", "busybox", "false")
     own.kill()

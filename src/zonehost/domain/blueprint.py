@@ -169,3 +169,5 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     process: Process
     stdin: bool = False
+    tied: bool = False
+    """Whether it ends with the daemon, with all of its process group; there is one such at a time in a zone."""

@@ -48,6 +48,11 @@ class Child:
         if not self.exited.done():
             pidfd.send(self.pidfd, number)
 
+    def kill_group(self, number: int) -> None:
+        """Send a signal to it and to all of the process group that it leads; nothing happens if it has ended."""
+        if not self.exited.done():
+            pidfd.send(self.pidfd, number, group=True)
+
 
 @dataclass(slots=True, eq=False)
 class _Job:

@@ -9,6 +9,8 @@ from typing import Final
 from zonehost.linux import libc
 
 _PIDFD_GETFD: Final = 438
+_PROCESS_GROUP: Final = 1 << 2
+"""PIDFD_SIGNAL_PROCESS_GROUP (pidfd_send_signal(2))."""
 
 
 def find(pid: int) -> int | None:
@@ -19,14 +21,14 @@ def find(pid: int) -> int | None:
         return None
 
 
-def send(pidfd: int, number: int) -> bool:
-    """Send a signal; False if the process has ended.
+def send(pidfd: int, number: int, *, group: bool = False) -> bool:
+    """Send a signal, or send it to all of the process group that it leads (6.9); False if the process has ended.
 
     Raises:
         OSError: the signal is no signal.
     """
     try:
-        signal.pidfd_send_signal(pidfd, number)
+        signal.pidfd_send_signal(pidfd, number, None, _PROCESS_GROUP if group else 0)
     except ProcessLookupError:
         return False
     return True

@@ -200,7 +200,7 @@ class RunningExec(Protocol):
         """Set the size of its terminal."""
 
     async def kill(self, signal: int) -> None:
-        """Send it the signal; nothing if it has ended."""
+        """Send the signal to it and to what it has started, in its process group; nothing if it has ended."""
 
     async def wait(self) -> int:
         """Its exit code, 128 + signal if a signal ended it. May be awaited by several."""

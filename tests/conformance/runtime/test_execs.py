@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.runtime.rig import Rig
+from tests.conformance.runtime.rig import Rig, read_all
 from zonehost.domain.host_config import Ulimit
 from zonehost.domain.security import ALL_CAPABILITIES, DEFAULT_CAPABILITIES
 from zonehost.errors import InvalidParameter
@@ -121,3 +123,14 @@ async def test_the_launchers_program_cannot_be_written_by_way_of_a_process(rig: 
     zone = await rig.start("sleep", "100")
     assert await rig.ask(zone, "true") == (0, "")
     assert os.statvfs(f"/proc/{rig.forks.pid}/exe").f_flag & os.ST_RDONLY
+
+
+async def test_a_signal_reaches_what_it_has_started(rig: Rig) -> None:
+    zone = await rig.start("sleep", "100")
+    running = await rig.exec(zone, "sh", "-c", "sleep 3599 & echo begun; wait")
+    assert await running.streams.read()
+    await running.kill(signal.SIGKILL)
+    assert await running.wait() == 128 + signal.SIGKILL
+    async with asyncio.timeout(30):
+        await read_all(running.streams)  # they end with the last who has them
+    await running.streams.close()

@@ -27,6 +27,7 @@ from zonehost.drivers.runtime.nursery import Nursery
 from zonehost.drivers.runtime.processes import check_arguments, cut_down, of_these
 from zonehost.drivers.runtime.removal import remove, stuck
 from zonehost.drivers.runtime.sampling import sample
+from zonehost.drivers.runtime.tied import end_left
 from zonehost.errors import Blocked, Conflict, InvalidParameter, SystemFailure
 from zonehost.linux import cgroup_tree, control_file, pidfd
 from zonehost.linux.cgroup import Hierarchies
@@ -247,6 +248,7 @@ class ZoneRuntime:
             living = await find_living(folder, group, keeper) if keeper else None
             if living is not None:
                 self._adopt(living)
+                end_left(living)
                 await self._supervise(living)
                 continue
             remains.add(zone)

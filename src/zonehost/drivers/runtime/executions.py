@@ -18,6 +18,7 @@ from zonehost.drivers.runtime.jobs import failure, hear
 from zonehost.drivers.runtime.listeners import given, new_key
 from zonehost.drivers.runtime.living import Zone
 from zonehost.drivers.runtime.spec_process import within_bounds
+from zonehost.drivers.runtime.tied import tie
 from zonehost.drivers.runtime.user_job import Question
 from zonehost.errors import Conflict, SystemFailure
 from zonehost.linux import accounts, idmap, pidfd
@@ -47,7 +48,7 @@ class Execution:
 
     async def kill(self, signal: int) -> None:
         """As `RunningExec.kill`."""
-        self._child.kill(signal)
+        self._child.kill_group(signal)
 
     async def wait(self) -> int:
         """As `RunningExec.wait`."""
@@ -71,6 +72,8 @@ class Executions:
                 with theirs:
                     child = await self._fork(zone, plan, [theirs.fileno(), zone.process, *ends.given])
                 ends.hand_over()
+                if plan.tied:
+                    tie(zone, child)
                 await self._hear_out(ours, child, ends, plan.process.args)
             return Execution(child, ends.streams())
         except BaseException:

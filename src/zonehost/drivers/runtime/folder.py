@@ -95,6 +95,11 @@ class ZoneFolder:
         """Where the zone's groups are, if not in the usual place."""
         return f"{self.path}/cgroup_parent"
 
+    @property
+    def tied_file(self) -> str:
+        """The pid of a process that ends with the daemon (`tied`), while there is one."""
+        return f"{self.path}/tied"
+
     def make(self, cgroup_parent: str) -> None:
         """Make the bundle folder, and note where the zone's groups are, if not in the usual place."""
         Path(self.path).mkdir(mode=0o711, parents=True)
@@ -124,6 +129,22 @@ class ZoneFolder:
     def write_record(self, record: KeeperRecord) -> None:
         """Keep the record; whole or not at all."""
         _write(self.record_file, msgspec.json.encode(record))
+
+    def write_tied(self, pid: int) -> None:
+        """Note such a process; in a folder that somebody removed there is no place for it."""
+        with suppress(FileNotFoundError):
+            _write(self.tied_file, str(pid).encode())
+
+    def forget_tied(self) -> None:
+        """It has ended. Idempotent."""
+        with suppress(FileNotFoundError):
+            Path(self.tied_file).unlink()
+
+    def tied(self) -> int:
+        """The pid of such a process; 0 if there is none, or it cannot be read."""
+        with suppress(*_UNREADABLE):
+            return int(Path(self.tied_file).read_text())
+        return 0
 
     def annotations(self) -> dict[str, str]:
         """Those of the OCI configuration, or of crun's copy if it is damaged.

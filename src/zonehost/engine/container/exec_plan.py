@@ -11,7 +11,13 @@ from zonehost.engine.state.execs import ExecRequest
 
 
 def plan_exec(
-    host: Host, record: Container, exec_id: str, request: ExecRequest, console_size: tuple[int, int] | None = None
+    host: Host,
+    record: Container,
+    exec_id: str,
+    request: ExecRequest,
+    console_size: tuple[int, int] | None = None,
+    *,
+    tied: bool = False,
 ) -> ExecPlan:
     """The plan: the container's environment, user, folder and limits, where the request has none of its own."""
     wanted = record.host_config
@@ -35,4 +41,5 @@ def plan_exec(
             oom_score_adj=wanted.oom_score_adj,
         ),
         stdin=request.attach_stdin,
+        tied=tied,
     )

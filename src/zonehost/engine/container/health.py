@@ -133,7 +133,7 @@ async def _note(host: Host, zone: Zone, probe: Probe, *, starting: bool, retries
 async def _probe(host: Host, zone: Zone, schedule: _Schedule) -> Probe:
     start = host.clock.now()
     request = ExecRequest(cmd=schedule.command, attach_stdout=True, attach_stderr=True)
-    plan = plan_exec(host, zone.record, new_id(), request)
+    plan = plan_exec(host, zone.record, new_id(), request, tied=True)
     try:
         code, output = await _run(host, plan, schedule.timeout)
     except ZonehostError as error:
