@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import grp
+import os
 import socket
 import ssl
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,32 @@ def _roots(tmp_path: Path) -> tuple[str, ...]:
     return ("--data-root", str(tmp_path / "data"), "--run-root", str(tmp_path / "run"), "--name", "refused")
 
 
+@pytest.fixture
+def passed(tmp_path: Path) -> Iterator[tuple[socket.socket, Path]]:
+    """A socket that listens for daemons, and a command that starts one as systemd would, with the socket."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "api"))
+        listener.listen()
+        command = tmp_path / "serve"
+        command.write_text(
+            f"#!{COMMAND.with_name('python3')}\n"
+            "import os, sys\n"
+            "from zonehost.linux import pidfd\n"
+            f"os.dup2(pidfd.borrow(os.pidfd_open({os.getpid()}), {listener.fileno()}), 3)\n"
+            "os.set_inheritable(3, True)\n"
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')\n"
+            f"os.execv({str(COMMAND)!r}, [{str(COMMAND)!r}, *sys.argv[1:]])\n"
+        )
+        command.chmod(0o755)
+        yield listener, command
+
+
+def _ping(client: socket.socket) -> bytes:
+    client.settimeout(60)
+    client.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+    return b"".join(iter(lambda: client.recv(4096), b""))
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -43,6 +70,7 @@ def _free_port() -> int:
         (("--host", "tcp://127.0.0.1:0"), "--insecure-tcp"),
         (("--host", "tcp://0.0.0.0:0", "--insecure-tcp"), "TLS"),
         (("--host", "http://x"), "unix:///PATH"),
+        (("--host", "fd://"), "zonehost.socket"),
         (("--name", "a/b"), "name"),
         (("--tlscert", "/nowhere"), "tlskey"),
         (("--config", "/nowhere/config.toml"), "no such file"),
@@ -52,6 +80,30 @@ def test_what_is_unsafe_or_unclear_is_refused_with_the_cure(
     tmp_path: Path, options: tuple[str, ...], words: str
 ) -> None:
     assert words in _refusal(*_roots(tmp_path), *options)
+
+
+def test_a_socket_that_was_passed_outlives_the_daemon_in_a_container_too(
+    new_daemon: MakeDaemon, passed: tuple[socket.socket, Path]
+) -> None:
+    listener, command = passed
+    path = listener.getsockname()
+    daemon = new_daemon()
+    daemon.zonehost("bootstrap", "busybox")
+    daemon.stop()
+    daemon.command, daemon.options = command, ("--host", "fd://")
+    daemon.start()
+    daemon.docker("run", "-d", "--name", "watcher", "-v", f"{path}:/api", "busybox", "sleep", "3600")
+    inside = f"/proc/{daemon.docker('inspect', '-f', '{{.State.Pid}}', 'watcher')}/root/api"
+    daemon.kill()
+    with socket.socket(socket.AF_UNIX) as early, socket.socket(socket.AF_UNIX) as within:
+        early.connect(path)
+        daemon.start()
+        assert _ping(early).endswith(b"OK")
+        within.connect(inside)
+        assert _ping(within).endswith(b"OK")
+    daemon.stop()
+    assert Path(path).is_socket()
+    daemon.start()
 
 
 def test_the_socket_is_for_root_and_the_group_docker(daemon: Daemon) -> None:

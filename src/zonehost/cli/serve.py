@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--storage-opt", action="append", metavar="size=SIZE", help="quota of zones that ask for none")
     text.add_argument("--pool-size", type=int, metavar="BYTES", help="of a new btrfs pool (a share of what is free)")
     network = parser.add_argument_group("who may connect")
-    network.add_argument("--host", action="append", metavar="ADDRESS", help="unix://PATH or tcp://IP:PORT; repeatable")
+    network.add_argument(
+        "--host", action="append", metavar="ADDRESS", help="unix://PATH, tcp://IP:PORT or fd://; repeatable"
+    )
     network.add_argument("--tlscacert", metavar="FILE", help="authority that client certificates must be of")
     network.add_argument("--tlscert", metavar="FILE", help="the daemon's certificate")
     network.add_argument("--tlskey", metavar="FILE", help="the key of the daemon's certificate")

@@ -1,4 +1,5 @@
-"""Where the daemon listens: unix sockets, TCP with mutual TLS, and plain TCP on loopback if that is insisted on.
+"""Where the daemon listens: unix sockets, its own or those of a service manager, TCP with mutual TLS, and plain TCP on
+loopback if that is insisted on.
 
 Owns sockets and who may connect; knows nothing of what is spoken on them. Whoever can speak to the API is root of the
 host: so a unix socket belongs to root and the group `docker`, and TCP asks for a certificate from every client.
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from zonehost.daemon.activation import inherited
 from zonehost.daemon.tls import Tls, TlsFront
 from zonehost.errors import Conflict, InvalidParameter, SystemFailure
 
@@ -51,16 +53,26 @@ class TcpAddress:
         return f"tcp://{host}:{self.port}"
 
 
-Address = UnixAddress | TcpAddress
+@dataclass(frozen=True, slots=True)
+class InheritedAddress:
+    """The sockets that the service manager passes (`activation`)."""
+
+    def __str__(self) -> str:
+        return "fd://"
+
+
+Address = UnixAddress | TcpAddress | InheritedAddress
 
 
 def parse_address(text: str, *, tls: bool) -> Address:
-    """Read `unix:///path` or `tcp://address[:port]`; the port is Docker's, 2376 with TLS and 2375 without.
+    """Read `unix:///path`, `tcp://address[:port]` or `fd://`; the port is Docker's, 2376 with TLS and 2375 without.
 
     Raises:
-        InvalidParameter: it is neither; says why.
+        InvalidParameter: it is none of these; says why.
     """
     scheme, separator, rest = text.partition("://")
+    if scheme == "fd" and separator and rest in ("", "*"):
+        return InheritedAddress()
     if scheme == "unix" and separator:
         if not rest.startswith("/"):
             raise InvalidParameter(f'host "{text}": the path of a unix socket must be absolute')
@@ -68,7 +80,7 @@ def parse_address(text: str, *, tls: bool) -> Address:
             raise InvalidParameter(f'host "{text}": the path of a unix socket must not exceed {_PATH_BYTES} bytes')
         return UnixAddress(rest)
     if scheme != "tcp" or not separator:
-        raise InvalidParameter(f'host "{text}": only unix:///PATH and tcp://ADDRESS:PORT are known')
+        raise InvalidParameter(f'host "{text}": only unix:///PATH, tcp://ADDRESS:PORT and fd:// are known')
     name, port = _split_port(rest.rstrip("/"), _TLS_PORT if tls else _PLAIN_PORT)
     try:
         return TcpAddress(str(ipaddress.ip_address("127.0.0.1" if name == "localhost" else name)), int(port))
@@ -78,24 +90,28 @@ def parse_address(text: str, *, tls: bool) -> Address:
 
 async def listen(
     address: Address, connection: Callable[[], asyncio.Protocol], *, tls: Tls | None, insecure_tcp: bool
-) -> asyncio.Server:
+) -> list[asyncio.Server]:
     """Accept connections at the address, each with a protocol of its own.
 
     Raises:
-        InvalidParameter: plain TCP that is not loopback, or not insisted on; TLS files that cannot be used.
+        InvalidParameter: plain TCP that is not loopback, or not insisted on; TLS files that cannot be used; no sockets
+        were passed.
         Conflict: another process listens there.
         SystemFailure: the socket cannot be made.
     """
     loop = asyncio.get_running_loop()
     if isinstance(address, UnixAddress):
-        return await loop.create_unix_server(connection, sock=_unix_socket(address), backlog=_BACKLOG)
+        return [await loop.create_unix_server(connection, sock=_unix_socket(address), backlog=_BACKLOG)]
+    if isinstance(address, InheritedAddress):
+        # Not create_unix_server(): from Python 3.13 on, the end of its server removes the socket's file.
+        return [await loop.create_server(connection, sock=sock, backlog=_BACKLOG) for sock in inherited(os.environ)]
     if tls is None:
         _check_plain(address, insecure_tcp=insecure_tcp)
     try:
         if tls is not None:
             front = TlsFront(tls.context(), connection)
-            return await asyncio.start_server(front.serve, address.host, address.port, backlog=_BACKLOG)
-        return await loop.create_server(connection, address.host, address.port, backlog=_BACKLOG)
+            return [await asyncio.start_server(front.serve, address.host, address.port, backlog=_BACKLOG)]
+        return [await loop.create_server(connection, address.host, address.port, backlog=_BACKLOG)]
     except OSError as error:
         raise Conflict(f"cannot listen on {address}: {os.strerror(error.errno or 0)}") from error
 

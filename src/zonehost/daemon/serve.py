@@ -59,9 +59,10 @@ async def serve(configuration: Configuration) -> None:
         api = Api(host)
         undo.push_async_callback(api.close, _GRACE)
         for address in addresses:
-            server = await listen(address, api.connection, tls=tls, insecure_tcp=configuration.insecure_tcp)
+            servers = await listen(address, api.connection, tls=tls, insecure_tcp=configuration.insecure_tcp)
             undo.callback(forget, address)
-            undo.callback(server.close)
+            for server in servers:
+                undo.callback(server.close)
             log.info("listening on %s", address)
         log.info("zonehost %s is ready, instance %s", __version__, configuration.name)
         notify("READY=1")

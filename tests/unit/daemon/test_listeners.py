@@ -17,6 +17,7 @@ import pytest
 
 from zonehost.daemon.listeners import (
     Address,
+    InheritedAddress,
     TcpAddress,
     UnixAddress,
     forget,
@@ -45,6 +46,8 @@ class Hello(asyncio.Protocol):
         ("tcp://0.0.0.0", True, TcpAddress("0.0.0.0", 2376)),
         ("tcp://[::1]:2000", True, TcpAddress("::1", 2000)),
         ("tcp://[::]", True, TcpAddress("::", 2376)),
+        ("fd://", False, InheritedAddress()),
+        ("fd://*", False, InheritedAddress()),
     ],
 )
 def test_addresses_are_written_as_in_docker(text: str, tls: bool, address: Address) -> None:
@@ -58,7 +61,7 @@ def test_addresses_are_written_as_in_docker(text: str, tls: bool, address: Addre
         "/run/a.sock",
         "unix://a.sock",
         "http://localhost",
-        "fd://",
+        "fd://zonehost.socket",
         "tcp://",
         "tcp://host.example:1",
         "tcp://127.0.0.1:x",
@@ -76,7 +79,7 @@ def test_a_path_that_no_socket_can_have_is_refused() -> None:
 
 async def test_a_unix_socket_is_closed_to_others(tmp_path: Path) -> None:
     address = UnixAddress(str(tmp_path / "new" / "a.sock"))
-    server = await listen(address, Hello, tls=None, insecure_tcp=False)
+    (server,) = await listen(address, Hello, tls=None, insecure_tcp=False)
     assert stat.S_IMODE(Path(address.path).stat().st_mode) == 0o660
     reader, _ = await asyncio.open_unix_connection(address.path)
     assert await reader.read() == b"hello"
@@ -90,7 +93,7 @@ async def test_the_socket_of_a_daemon_that_died_is_taken_over(tmp_path: Path) ->
     address = UnixAddress(str(tmp_path / "a.sock"))
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(address.path)
-    server = await listen(address, Hello, tls=None, insecure_tcp=False)
+    (server,) = await listen(address, Hello, tls=None, insecure_tcp=False)
     reader, _ = await asyncio.open_unix_connection(address.path)
     assert await reader.read() == b"hello"
     server.close()
@@ -98,7 +101,7 @@ async def test_the_socket_of_a_daemon_that_died_is_taken_over(tmp_path: Path) ->
 
 async def test_the_socket_of_a_daemon_that_lives_is_left_alone(tmp_path: Path) -> None:
     address = UnixAddress(str(tmp_path / "a.sock"))
-    server = await listen(address, Hello, tls=None, insecure_tcp=False)
+    (server,) = await listen(address, Hello, tls=None, insecure_tcp=False)
     with pytest.raises(Conflict, match="another process listens there"):
         await listen(address, Hello, tls=None, insecure_tcp=False)
     reader, _ = await asyncio.open_unix_connection(address.path)
@@ -120,7 +123,7 @@ async def test_plain_tcp_is_refused_with_the_cure(host: str, insist: bool) -> No
 
 
 async def test_plain_tcp_on_loopback_can_be_insisted_on() -> None:
-    server = await listen(TcpAddress("127.0.0.1", 0), Hello, tls=None, insecure_tcp=True)
+    (server,) = await listen(TcpAddress("127.0.0.1", 0), Hello, tls=None, insecure_tcp=True)
     reader, _ = await asyncio.open_connection(*server.sockets[0].getsockname())
     assert await reader.read() == b"hello"
     with pytest.raises(Conflict, match=r"cannot listen on tcp://127\.0\.0\.1:"):
@@ -156,7 +159,7 @@ class Authority:
 
 async def test_tls_asks_every_client_for_a_certificate_of_its_authority(tmp_path: Path) -> None:
     ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
-    server = await listen(
+    (server,) = await listen(
         TcpAddress("127.0.0.1", 0), Hello, tls=Tls(ours.certificate, *ours.issue("daemon")), insecure_tcp=False
     )
     port = server.sockets[0].getsockname()[1]
@@ -203,7 +206,7 @@ class Echo(asyncio.Protocol):
 async def test_a_client_over_tls_may_end_its_side_and_read_on(tmp_path: Path) -> None:
     """The docker command sends close_notify at the end of its input, and reads to the end of the output."""
     ours = Authority(tmp_path / "ours")
-    server = await listen(
+    (server,) = await listen(
         TcpAddress("127.0.0.1", 0), Echo, tls=Tls(ours.certificate, *ours.issue("daemon")), insecure_tcp=False
     )
     port = server.sockets[0].getsockname()[1]
