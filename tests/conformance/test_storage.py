@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.storage_pools import btrfs, directory
 from zonehost.drivers.storage.btrfs.pool import enter_private_mounts
-from zonehost.errors import InvalidParameter, Unsupported
+from zonehost.errors import InvalidParameter, SystemFailure, Unsupported
 from zonehost.ports.storage import Storage
 
 MIB = 1 << 20
@@ -52,6 +52,22 @@ async def test_the_files_in_etc_are_written_and_replaced(storage: Storage) -> No
     await storage.write_etc("a", {"hosts": "two\n"})
     assert (path / "etc/hosts").read_text() == "two\n"
     assert (path / "etc/hostname").read_text() == "a\n"
+
+
+@pytest.mark.parametrize("name", ["", "..", "../v", "{elsewhere}"])
+async def test_no_name_leads_out_of_the_pool(storage: Storage, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "_data").mkdir(parents=True)
+    name = name.format(elsewhere=elsewhere)
+    for call in (
+        storage.create_zone(name),
+        storage.remove_zone(name),
+        storage.create_volume(name, options={}),
+        storage.remove_volume(name),
+    ):
+        with pytest.raises(SystemFailure, match="is no name of a dataset"):
+            await call
+    assert [entry.name for entry in elsewhere.iterdir()] == ["_data"]
 
 
 async def test_a_volume_has_its_content_where_the_port_says(storage: Storage) -> None:

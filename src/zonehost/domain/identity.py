@@ -32,12 +32,12 @@ def looks_like_id(text: str) -> bool:
 
 
 def checked_name(name: str, what: str = "container") -> str:
-    """The name without a leading slash.
+    """The name; that of a container without a leading slash.
 
     Raises:
         InvalidParameter: the name has characters that Docker does not allow.
     """
-    bare = name.removeprefix("/")
+    bare = name.removeprefix("/") if what == "container" else name
     if what == "volume" and len(bare) == 1:
         raise InvalidParameter(
             f"create {bare}: volume name is too short, names should be at least two alphanumeric characters"

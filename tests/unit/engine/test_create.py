@@ -252,6 +252,7 @@ async def test_an_anonymous_volume_that_another_container_has_stays(world: World
         ({"binds": ("/a:/x",), "tmpfs": {"/x/": ""}}, "Duplicate mount point: /x"),
         ({"binds": ("b?:/x",)}, "includes invalid characters for a local volume name"),
         ({"binds": ("b:/x",)}, "create b: volume name is too short"),
+        ({"mounts": (Mount(type="volume", source="/etc", target="/x"),)}, '"/etc" includes invalid characters'),
         ({"binds": ("data:/proc//sys",)}, '"/proc/sys" cannot be mounted because it is inside /proc'),
         ({"tmpfs": {"/proc/x": ""}}, '"/proc/x" cannot be mounted because it is inside /proc'),
         ({"volumes_from": ("nobody",)}, "No such container: nobody"),

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from zonehost.drivers.storage.places import place
 from zonehost.errors import InvalidParameter, SystemFailure, Unsupported
 from zonehost.ports.storage import Usage
 
@@ -37,7 +38,7 @@ class DirectoryStorage:
         """
         if quota:
             raise Unsupported("storage option size: the storage driver directory has no quotas")
-        dataset = self._zones / zone
+        dataset = place(self._zones, zone)
         with _foreign_errors(f"make the dataset of zone {zone}"):
             for part in _ZONE_PARTS:
                 (dataset / part).mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ class DirectoryStorage:
         """Write files into a zone's etc directory; they are few and small."""
         with _foreign_errors(f"write the files in etc of zone {zone}"):
             for name, text in files.items():
-                (self._zones / zone / "etc" / name).write_text(text)
+                (place(self._zones, zone) / "etc" / name).write_text(text)
 
     async def remove_zone(self, zone: str) -> None:
         """Remove a zone's directories, off the event loop: a tree can be large."""
@@ -72,7 +73,7 @@ class DirectoryStorage:
             if option in _POOL_OPTIONS:
                 raise Unsupported(f"volume option {option}: the storage driver directory does not have it")
             raise InvalidParameter(f'create {name}: invalid option: "{option}"')
-        content = self._volumes / name / "_data"
+        content = place(self._volumes, name) / "_data"
         with _foreign_errors(f"make the dataset of volume {name}"):
             content.mkdir(parents=True, exist_ok=True, mode=0o755)
         return str(content)
@@ -86,19 +87,19 @@ class DirectoryStorage:
 
     def zone_path(self, zone: str) -> str:
         """data root/zones/ID."""
-        return str(self._zones / zone)
+        return str(place(self._zones, zone))
 
     def volume_path(self, name: str) -> str:
         """data root/volumes/NAME/_data."""
-        return str(self._volumes / name / "_data")
+        return str(place(self._volumes, name) / "_data")
 
     async def zone_usage(self, zones: Iterable[str]) -> dict[str, Usage]:
         """Bytes below each zone's upper directory."""
-        return await asyncio.to_thread(_usages, zones, lambda zone: self._zones / zone / "root" / "upper")
+        return await asyncio.to_thread(_usages, zones, lambda zone: place(self._zones, zone) / "root" / "upper")
 
     async def volume_usage(self, names: Iterable[str]) -> dict[str, Usage]:
         """Bytes below each volume's content."""
-        return await asyncio.to_thread(_usages, names, lambda name: self._volumes / name / "_data")
+        return await asyncio.to_thread(_usages, names, lambda name: place(self._volumes, name) / "_data")
 
     async def survey(self) -> tuple[frozenset[str], frozenset[str]]:
         """What has a directory."""
@@ -121,10 +122,10 @@ class _foreign_errors:
 
 async def _remove(parent: Path, name: str) -> None:
     # Renamed first: what is half removed when the power fails is not taken for a whole dataset, and is swept.
-    doomed = parent / f".removing-{name}"
+    dataset, doomed = place(parent, name), place(parent, f".removing-{name}")
     with _foreign_errors(f"remove the dataset {name}"):
-        if (parent / name).exists():
-            (parent / name).rename(doomed)
+        if dataset.exists():
+            dataset.rename(doomed)
         if doomed.exists():
             await asyncio.to_thread(shutil.rmtree, doomed)
 

@@ -15,6 +15,7 @@ from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.delegation import DEFAULT, Delegations
 from zonehost.drivers.storage.btrfs.pool import Pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
+from zonehost.drivers.storage.places import place
 from zonehost.errors import InvalidParameter, Unsupported
 from zonehost.ports.statfs import VOLUMES
 from zonehost.ports.storage import Usage
@@ -47,7 +48,7 @@ class BtrfsStorage:
 
     async def create_zone(self, zone: str, *, quota: int = 0) -> str:
         """A subvolume with the zone's directories in it."""
-        dataset = self._zones / zone
+        dataset = place(self._zones, zone)
         with our_errors(f"make the dataset of zone {zone}"):
             await asyncio.to_thread(self._blank.become, dataset)
             self._subvolumes.limit(dataset, quota)
@@ -59,16 +60,16 @@ class BtrfsStorage:
         """Write files into a zone's etc directory; they are few and small."""
         with our_errors(f"write the files in etc of zone {zone}"):
             for name, text in files.items():
-                (self._zones / zone / "etc" / name).write_text(text)
+                (place(self._zones, zone) / "etc" / name).write_text(text)
 
     async def limit_zone(self, zone: str, quota: int) -> None:
         """Change the limit of the zone's group."""
         with our_errors(f"change the quota of zone {zone}"):
-            self._subvolumes.limit(self._zones / zone, quota)
+            self._subvolumes.limit(place(self._zones, zone), quota)
 
     async def remove_zone(self, zone: str) -> None:
         """Destroy the subvolume; the pool takes its space back by itself."""
-        await self._remove(self._zones / zone)
+        await self._remove(place(self._zones, zone))
 
     async def create_volume(self, name: str, *, options: dict[str, str], zone: str = "") -> str:
         """A subvolume whose `_data` is the volume's content.
@@ -86,10 +87,10 @@ class BtrfsStorage:
         quota = parse_size(options["size"], "size") if "size" in options else 0
         children = self._children(options)
         in_place = _flag(options, "nodatacow")
-        volume = self._volumes / name
+        volume = place(self._volumes, name)
         content = volume / "_data"
         with our_errors(f"make the dataset of volume {name}"):
-            self._subvolumes.create(volume, within=self._zones / zone if zone else None)
+            self._subvolumes.create(volume, within=place(self._zones, zone) if zone else None)
             self._subvolumes.limit(volume, quota)
             content.mkdir(exist_ok=True, mode=0o755)
             if in_place:
@@ -104,23 +105,23 @@ class BtrfsStorage:
 
     async def remove_volume(self, name: str) -> None:
         """Destroy the subvolume."""
-        await self._remove(self._volumes / name)
+        await self._remove(place(self._volumes, name))
 
     def zone_path(self, zone: str) -> str:
         """pool/zones/ID."""
-        return str(self._zones / zone)
+        return str(place(self._zones, zone))
 
     def volume_path(self, name: str) -> str:
         """pool/volumes/NAME/_data."""
-        return str(self._volumes / name / "_data")
+        return str(place(self._volumes, name) / "_data")
 
     async def zone_usage(self, zones: Iterable[str]) -> dict[str, Usage]:
         """From the pool's accounting: what the zone wrote, its log and its anonymous volumes with it."""
-        return await asyncio.to_thread(self._usage, {zone: self._zones / zone for zone in zones})
+        return await asyncio.to_thread(self._usage, {zone: place(self._zones, zone) for zone in zones})
 
     async def volume_usage(self, names: Iterable[str]) -> dict[str, Usage]:
         """From the pool's accounting."""
-        return await asyncio.to_thread(self._usage, {name: self._volumes / name for name in names})
+        return await asyncio.to_thread(self._usage, {name: place(self._volumes, name) for name in names})
 
     async def survey(self) -> tuple[frozenset[str], frozenset[str]]:
         """What has a subvolume."""
