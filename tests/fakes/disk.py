@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Seq
 import msgspec
 
 from zonehost.domain.image import Layer
-from zonehost.errors import InvalidParameter, NotFound
+from zonehost.errors import InvalidParameter, NotFound, SystemFailure
 from zonehost.ports.archives import ArchivedImage
 from zonehost.ports.records import Change, Loaded, Put, Record
 from zonehost.ports.storage import Usage
@@ -44,6 +44,8 @@ class MemoryStorage:
         self.zones: dict[str, int] = {}
         self.volumes: dict[str, dict[str, str]] = {}
         self.etc: dict[str, dict[str, str]] = {}
+        self.stuck: set[str] = set()
+        """Volumes that cannot be removed."""
 
     async def create_zone(self, zone: str, *, quota: int = 0) -> str:
         self.zones[zone] = quota
@@ -67,6 +69,8 @@ class MemoryStorage:
         pass
 
     async def remove_volume(self, name: str) -> None:
+        if name in self.stuck:
+            raise SystemFailure(f"cannot remove the dataset {name}: Input/output error")
         self.volumes.pop(name, None)
 
     def zone_path(self, zone: str) -> str:

@@ -202,6 +202,17 @@ async def test_a_making_with_a_new_volume_is_undone_with_it(world: World) -> Non
         assert {kind for kind, _ in later.records.kept} == {"image", "tag", "network"}
 
 
+async def test_what_cannot_be_undone_does_not_keep_the_rest_from_it(world: World) -> None:
+    for name in ("stuck", "undone"):
+        await create_volume(world.host, VolumeRequest(name=name))
+        volume = world.host.volumes.find(name)
+        await world.records.commit(Put(msgspec.structs.replace(volume, phase=Phase.MAKING)))
+    world.storage.stuck.add("stuck")
+    async with successor(world) as (later, report):
+        assert report.failed == 1
+        assert ("volume", "stuck") in later.records.kept and ("volume", "undone") not in later.records.kept
+
+
 async def test_a_removal_is_finished_and_its_name_is_free(world: World) -> None:
     record = await make(world, "sleep", name="taken")
     await plant(world, record, phase=Phase.REMOVING)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from zonehost.domain.phase import Phase
 from zonehost.engine.host import Host
@@ -24,24 +25,23 @@ async def sweep_kernel(host: Host, survey: Survey, report: Recovered) -> None:
         if zone_id in known:
             continue
         log.warning("what the kernel holds of zone %s is removed: no record says that it runs", zone_id)
-        try:
+        with _apart(report, f"zone {zone_id}"):
             await host.runtime.remove(zone_id)
             report.swept += 1
-        except ZonehostError as error:
-            log.error("zone %s: %s", zone_id, error)
-            report.failed += 1
 
 
 async def sweep_records(host: Host, report: Recovered) -> None:
     """Undo networks and volumes that were not made to their end, and finish their removals."""
     for network in host.networks:
         if network.phase is not Phase.WHOLE:
-            await discard_network(host, network)
-            report.finished += 1
+            with _apart(report, f"network {network.name}"):
+                await discard_network(host, network)
+                report.finished += 1
     for volume in host.volumes:
         if volume.phase is not Phase.WHOLE:
-            await discard_volume(host, volume)
-            report.finished += 1
+            with _apart(report, f"volume {volume.name}"):
+                await discard_volume(host, volume)
+                report.finished += 1
 
 
 async def sweep_disk(host: Host, report: Recovered, aside: Collection[tuple[str, str]]) -> None:
@@ -54,12 +54,24 @@ async def sweep_disk(host: Host, report: Recovered, aside: Collection[tuple[str,
     for zone_id in sorted(zones):
         if host.containers.get(zone_id) is None:
             log.warning("the dataset of zone %s is removed: no record names it", zone_id)
-            await host.storage.remove_zone(zone_id)
-            report.swept += 1
+            with _apart(report, f"zone {zone_id}"):
+                await host.storage.remove_zone(zone_id)
+                report.swept += 1
     for name in sorted(volumes):
         if host.volumes.get(name) is None:
             log.warning("the dataset of volume %s is removed: no record names it", name)
-            await host.storage.remove_volume(name)
-            report.swept += 1
+            with _apart(report, f"volume {name}"):
+                await host.storage.remove_volume(name)
+                report.swept += 1
     layers = await host.layers.survey()
     await sweep_layers(host, layers)
+
+
+@contextmanager
+def _apart(report: Recovered, what: str) -> Iterator[None]:
+    """What cannot be taken away does not keep the daemon from its work; the next start tries again."""
+    try:
+        yield
+    except ZonehostError as error:
+        report.failed += 1
+        log.error("%s: %s", what, error)
