@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from aiohttp import web
 
+from zonehost.api.bounds import check_values
 from zonehost.api.connection import Connection
 from zonehost.api.errors import RequestTimeout, RequestTooLarge
 from zonehost.api.fields import fit_for
@@ -57,6 +58,7 @@ def decode(data: bytes, kind: type[S], prepare: Callable[[dict[str, Any]], None]
     """The JSON text as `kind`. Raises InvalidParameter, in words that name the field."""
     try:
         raw = msgspec.json.decode(data)
+        check_values(data, raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidParameter(f"invalid JSON: {fault(data, error)}") from None
     fitted = fit_for(kind)(raw, "")

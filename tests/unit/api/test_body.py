@@ -38,6 +38,26 @@ def test_null_is_as_if_it_were_not_there() -> None:
     assert body.networking_config.endpoints_config == {"a": None}
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"HostConfig": {"Binds": ["/a:/b", "/a\\u0000:/b"]}}', "a null byte in field HostConfig.Binds[1]"),
+        ('{"Labels": {"a\\u0000": "b"}}', "a null byte in field Labels.a"),
+        ('{"HostConfig": {"Memory": 9223372036854775808}}', "number 9223372036854775808 into field HostConfig.Memory"),
+        ('{"StopTimeout": -9223372036854775809}', "into field StopTimeout of type int64"),
+    ],
+)
+def test_what_nobody_could_keep_is_refused_by_name(text: str, words: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        create(text)
+    assert words in str(refused.value)
+
+
+def test_the_largest_number_is_taken() -> None:
+    body = create('{"Labels": {"a": "99999999999999999999"}, "HostConfig": {"Memory": 9223372036854775807}}')
+    assert body.host_config.memory == (1 << 63) - 1
+
+
 def test_a_command_may_be_one_word() -> None:
     body = create('{"cmd": "echo hello", "Entrypoint": ["a", "b"]}')
     assert body.cmd == ("echo hello",)
