@@ -225,6 +225,8 @@ def _bind_point(point: MountPoint, mount: Mount) -> MountPoint:
 
 def _volume_ask(point: MountPoint, mount: Mount) -> MountAsk:
     options = mount.volume_options or VolumeOptions()
+    if mount.read_only and not mount.source:
+        raise InvalidParameter("must not set ReadOnly mode when using anonymous volumes")
     if options.subpath and not mount.source:
         raise InvalidParameter("must not set Subpath when using anonymous volumes")
     _check_subpath(options.subpath)

@@ -172,6 +172,7 @@ def test_mounts_of_each_type() -> None:
         (Mount(type="bind", source="/a"), "field Target must not be empty"),
         (Mount(type="bind", source="a", target="/b"), "mount path must be absolute"),
         (Mount(type="tmpfs", source="/a", target="/b"), "field Source must not be specified"),
+        (Mount(type="volume", target="/b", read_only=True), "must not set ReadOnly mode when using anonymous volumes"),
         (Mount(type="bind", source="/a", target="/b", tmpfs_options=TmpfsOptions()), "TmpfsOptions must not be"),
         (Mount(type="volume", target="/b", volume_options=VolumeOptions(subpath="x")), "anonymous volumes"),
         (Mount(type="volume", source="v", target="/b", volume_options=VolumeOptions(subpath="../x")), "relative path"),
