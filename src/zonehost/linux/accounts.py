@@ -33,7 +33,7 @@ def find(root: int, user: str, groups: Sequence[str] = ()) -> Account:
     Raises:
         InvalidParameter: there is no such user or group, in Docker's words.
     """
-    name, _, group = user.partition(":")
+    name, group, *_ = (*user.split(":"), "")  # what comes after a second colon counts for nothing, as in Docker
     known = _entries(root, b"etc/passwd", 7)
     listed = _entries(root, b"etc/group", 4)
     entry = _user(known, name)

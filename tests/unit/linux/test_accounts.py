@@ -40,6 +40,7 @@ def root(tmp_path: Path) -> Iterator[int]:
         ("1000", (), Account(1000, 1001, (1001, 10, 60), "/home/ann")),
         ("ann:wheel", (), Account(1000, 10, (10,), "/home/ann")),
         ("ann:55", (), Account(1000, 55, (55,), "/home/ann")),
+        ("ann:55:x", (), Account(1000, 55, (55,), "/home/ann")),
         ("2000", (), Account(2000, 0, (0,), "/")),
         ("2000:2001", ("games", "3000"), Account(2000, 2001, (2001, 60, 3000), "/")),
         ("7", (), Account(70, 71, (71,), "/seven")),
