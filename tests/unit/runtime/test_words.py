@@ -44,6 +44,12 @@ from zonehost.errors import Conflict, InvalidParameter, SystemFailure, ZonehostE
             InvalidParameter,
             'chdir to cwd ("/there") set in config.json failed: not a directory',
         ),
+        (
+            "2026-11-23T15:00:00Z: mount `/run/zonehost/stage/3` to `etc/passwd`: Not a directory",
+            InvalidParameter,
+            'error mounting to "/etc/passwd": not a directory: Are you trying to mount a directory onto a file (or '
+            "vice-versa)? Check if the specified host path exists and is the expected type",
+        ),
         ("the container `abc` is not running", Conflict, "the container `abc` is not running"),
         ("", SystemFailure, "OCI runtime create failed: crun gave no reason"),
         ("mount `proc` to `proc`: EPERM", SystemFailure, "OCI runtime create failed: mount `proc` to `proc`: EPERM"),

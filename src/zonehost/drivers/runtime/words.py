@@ -15,6 +15,7 @@ _NOT_RUN: Final = re.compile(
 )
 _NOT_PERMITTED: Final = "operation not permitted"
 """crun's word for a directory, and from 1.20 on for any file that is not executable."""
+_NOT_ALIKE: Final = re.compile(r"mount `.*` to `(?P<place>.*)`: Not a directory$")
 _NO_DIRECTORY: Final = re.compile(r"chdir(?: to)? `(?P<path>.*)`: (?P<why>.+)$")
 
 
@@ -32,6 +33,11 @@ def refusal(message: str, args: Sequence[str]) -> ZonehostError:
     if refused := _NOT_RUN.search(text):
         why = refused["why"].lower()
         return InvalidParameter(f'exec: "{program}": {"permission denied" if why == _NOT_PERMITTED else why}')
+    if where := _NOT_ALIKE.search(text):
+        return InvalidParameter(
+            f'error mounting to "/{where["place"]}": not a directory: Are you trying to mount a directory onto a file '
+            "(or vice-versa)? Check if the specified host path exists and is the expected type"
+        )
     if where := _NO_DIRECTORY.search(text):
         return InvalidParameter(f'chdir to cwd ("{where["path"]}") set in config.json failed: {where["why"].lower()}')
     if "is paused" in text or "is not running" in text:
