@@ -204,6 +204,14 @@ async def test_restart_keeps_a_container_that_removes_itself(world: World) -> No
     assert actions(world)[-5:] == ["kill", "die", "stop", "start", "restart"]
 
 
+async def test_a_restart_that_fails_says_what_failed(world: World) -> None:
+    first = await run(world, "sleep")
+    second = await run(world, "sleep", network_mode=f"container:{first}")
+    await remove(world.host, first, force=True)
+    with pytest.raises(NotFound, match=f"Cannot restart container {second}: joining network namespace of container"):
+        await restart(world.host, second)
+
+
 async def test_pause_and_unpause(world: World) -> None:
     container = await run(world, "sleep")
     await pause(world.host, container)

@@ -8,6 +8,7 @@ from zonehost.engine.container.start import check_startable
 from zonehost.engine.container.stop import halt
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
+from zonehost.errors import explained
 
 
 async def restart(host: Host, ref: str, *, signal: str = "", timeout: int | None = None) -> None:
@@ -20,15 +21,16 @@ async def restart(host: Host, ref: str, *, signal: str = "", timeout: int | None
     zone = host.containers.find(ref)
     zone.stays = True
     try:
-        if zone.active:
-            await halt(host, zone, number=number, timeout=timeout)
-            tell_container(host, zone.record, "stop")
-        async with zone.lock:
-            if not zone.record.state.running:  # else another client was faster
-                check_startable(zone)
-                zone.no_restart = False
-                zone.restart_wait = 0.0
-                await launch(host, zone, restart_count=0)
+        with explained(f"Cannot restart container {ref}"):
+            if zone.active:
+                await halt(host, zone, number=number, timeout=timeout)
+                tell_container(host, zone.record, "stop")
+            async with zone.lock:
+                if not zone.record.state.running:  # else another client was faster
+                    check_startable(zone)
+                    zone.no_restart = False
+                    zone.restart_wait = 0.0
+                    await launch(host, zone, restart_count=0)
     finally:
         zone.stays = False
     tell_container(host, zone.record, "restart")
