@@ -122,14 +122,16 @@ class Executions:
             home = os.open(zone.group.home(zone.pid), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except (ProcessLookupError, FileNotFoundError) as error:
             raise _gone(zone) from error
+        process = os.dup(zone.process)  # the zone may end, and let go of its own, meanwhile
         try:
             task = self._task(zone, plan.process)
-            return await self._forks.fork(_JOB, task, fds, cgroup=home, beside=zone.process)
+            return await self._forks.fork(_JOB, task, fds, cgroup=home, beside=process)
         except SystemFailure as error:
-            if pidfd.send(zone.process, _ALIVE):
+            if pidfd.send(process, _ALIVE):
                 raise
             raise _gone(zone) from error
         finally:
+            os.close(process)
             os.close(home)
 
     def _task(self, zone: Zone, process: Process) -> Task:
