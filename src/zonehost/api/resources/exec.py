@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import web
@@ -59,7 +60,8 @@ async def begin(call: Call) -> web.StreamResponse:
             )
         except ZonehostError as error:
             said = [(Stream.STDOUT, f"{error}\r\n".encode())]
-            await client.send((raw if body.tty else multiplexed)(said))
+            with suppress(ConnectionError):
+                await client.send((raw if body.tty else multiplexed)(said))
             return Done()
         assert session is not None
         try:
