@@ -305,6 +305,9 @@ async def test_a_foundation_is_laid_and_mended_and_is_no_layer(pool: LayerPool, 
 async def test_a_survey_removes_what_a_crash_left(pool: LayerPool, tmp_path: Path) -> None:
     layer = await pool.unpack(sliced(archive((info("a"), b"1"))))
     (tmp_path / "layers" / "aside-0123" / "tree").mkdir(parents=True)
+    removed = tmp_path / "layers" / "aside-4567"  # a safe layer whose removal a crash interrupted
+    (removed / "tree").mkdir(parents=True)
+    (removed / "safe").write_text("{}")
     again = LayerPool(str(tmp_path / "layers"), pool._forks)
     assert await again.survey() == {layer.diff_id}
     assert again.get(layer.diff_id) == layer

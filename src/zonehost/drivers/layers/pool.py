@@ -155,13 +155,14 @@ class LayerPool:
         Path(self._root).mkdir(parents=True, exist_ok=True)
         lay(Path(self.foundation))
         for folder in self._folders():
-            facts = None if folder.name.startswith(_ASIDE) else await self._sound(folder)
+            half = folder.name.startswith(_ASIDE)
+            facts = None if half else await self._sound(folder)
             if facts is not None:
                 self._facts[facts.layer.diff_id] = facts
                 for place in (folder / _COMPLETIONS).glob("*"):
                     tree = place / TREE
                     self._completions[place.name, facts.layer.diff_id] = str(tree) if tree.exists() else None
-            elif (folder / SAFE).exists():  # zones may run on its tree
+            elif (folder / SAFE).exists() and not half:  # zones may run on its tree
                 log.error("a layer is lost until its image comes in again: %s and its copy are damaged", folder / FACTS)
             else:
                 async with self.aside() as aside:
