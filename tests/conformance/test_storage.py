@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.storage_pools import btrfs, directory
+from tests.unit.linux.test_tree_removal import dig
 from zonehost.drivers.storage.btrfs.pool import enter_private_mounts
 from zonehost.errors import InvalidParameter, SystemFailure, Unsupported
+from zonehost.linux.tree_removal import remove_tree
 from zonehost.ports.storage import Storage
 
 MIB = 1 << 20
@@ -52,6 +54,13 @@ async def test_the_files_in_etc_are_written_and_replaced(storage: Storage) -> No
     await storage.write_etc("a", {"hosts": "two\n"})
     assert (path / "etc/hosts").read_text() == "two\n"
     assert (path / "etc/hostname").read_text() == "a\n"
+
+
+async def test_a_deep_tree_in_a_dataset_is_removed_whole(storage: Storage) -> None:
+    content = Path(await storage.create_volume("v", options={}))
+    dig(content / "top")
+    remove_tree(content / "top")
+    assert not list(content.iterdir())
 
 
 @pytest.mark.parametrize("name", ["", "..", "../v", "{elsewhere}"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from zonehost.errors import InvalidParameter
 from zonehost.linux import overlay
 from zonehost.linux.answering import answering, incoming
 from zonehost.linux.scratch import privately
+from zonehost.linux.tree_removal import remove_tree
 from zonehost.ports.build_files import Placement, Selection
 from zonehost.tar import block, entry, writer
 from zonehost.tar.entry import Entry, relative
@@ -149,7 +149,7 @@ def as_context(arguments: Any, fds: list[int]) -> None:
 @answering
 def remove(folder: Any, fds: list[int]) -> None:
     """Remove a folder with all in it."""
-    shutil.rmtree(folder)
+    remove_tree(folder)
 
 
 def _occupied(holder: int, where: bytes, base: bytes, is_folder: bool, member: Entry) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
@@ -15,6 +14,7 @@ from zonehost.domain.mount_places import MOUNT_PLACES
 from zonehost.drivers.layers import whiteouts
 from zonehost.drivers.layers.staging import Facts, Staging
 from zonehost.errors import InvalidParameter
+from zonehost.linux.tree_removal import remove_tree
 from zonehost.tar import block, entry, pax, writer
 from zonehost.tar.digest import Digester
 from zonehost.tar.entry import Entry, shown
@@ -75,7 +75,7 @@ def commit(
             note(writer.END)
             facts = staging.finish(digester.finish(), digester.size)
         if facts.layer.diff_id in known:
-            shutil.rmtree(folder)
+            remove_tree(folder)
         return facts
     finally:
         os.close(root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from zonehost.drivers.layers.unpack import unpack as take_in
 from zonehost.errors import InvalidParameter, SystemFailure
 from zonehost.linux import libc
 from zonehost.linux.answering import answering, incoming
+from zonehost.linux.tree_removal import remove_tree
 from zonehost.ports.archives import ArchivedImage
 from zonehost.tar.compression import gzipped
 from zonehost.tar.extract import write
@@ -93,7 +93,7 @@ def sync(folder: Any, fds: list[int]) -> None:
 @answering
 def remove(folder: Any, fds: list[int]) -> None:
     """Remove a folder with all in it."""
-    shutil.rmtree(folder)
+    remove_tree(folder)
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):

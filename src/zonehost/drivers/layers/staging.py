@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from zonehost.domain.image import Layer
 from zonehost.drivers.layers import skeleton, whiteouts
 from zonehost.errors import InvalidParameter
 from zonehost.linux.boot import boot_id
+from zonehost.linux.tree_removal import remove_tree
 from zonehost.linux.writeback import Writeback
 from zonehost.tar import entry
 from zonehost.tar.entry import Entry, relative, shown
@@ -77,7 +77,7 @@ class Staging:
         self._tree.close()
         os.close(self._root)
         if not self._finished:
-            shutil.rmtree(self._folder)
+            remove_tree(self._folder)
 
     def add(self, member: Entry, content: Iterable[memoryview]) -> None:
         """Put a member in its place.

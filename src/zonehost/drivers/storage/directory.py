@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from zonehost.drivers.storage.places import place
 from zonehost.errors import InvalidParameter, SystemFailure, Unsupported
+from zonehost.linux.tree_removal import remove_tree
 from zonehost.ports.storage import Usage
 
 _ZONE_PARTS = ("root/upper", "root/work", "etc", "log")
@@ -127,7 +127,7 @@ async def _remove(parent: Path, name: str) -> None:
         if dataset.exists():
             dataset.rename(doomed)
         if doomed.exists():
-            await asyncio.to_thread(shutil.rmtree, doomed)
+            await asyncio.to_thread(remove_tree, doomed)
 
 
 def _names(parent: Path) -> frozenset[str]:
