@@ -12,6 +12,7 @@ from tests.fakes.files import PaperFiles, TaskLogs
 from tests.fakes.machine import HandClock, PaperMachine
 from tests.fakes.network import MemoryNetworking, NoDownloads, NoRegistry
 from tests.fakes.runtime import TaskRuntime
+from zonehost.builder.changes import apply_changes
 from zonehost.domain.config import Config
 from zonehost.domain.image import Image
 from zonehost.domain.image_config import HistoryStep, ImageConfig, RootFs, write_image_config
@@ -77,6 +78,7 @@ async def running_world() -> AsyncIterator[World]:
             downloads=NoDownloads(),
             zone_audit=QuietZoneAudit(),
             network_audit=QuietNetworkAudit(),
+            apply_changes=apply_changes,
         ),
         clock=clock,
         records=records,

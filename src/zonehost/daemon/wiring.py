@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from zonehost import __version__
+from zonehost.builder.changes import apply_changes
 from zonehost.daemon.building import add_builder
 from zonehost.daemon.configuration import Configuration
 from zonehost.daemon.instance import lasting_id
@@ -96,6 +97,7 @@ async def assemble(configuration: Configuration, undo: AsyncExitStack) -> Host:
         downloads=HttpDownloads(web),
         zone_audit=KernelZoneAudit(discover(), configuration.name, configuration.run_root, supervisor),
         network_audit=KernelNetworkAudit(configuration.name, links),
+        apply_changes=apply_changes,
     )
     undo.push_async_callback(host.close)
     add_builder(host, forks, chosen.root, Path(configuration.run_root), configuration.fresh, web)

@@ -23,6 +23,7 @@ from zonehost.ports.archives import Archives
 from zonehost.ports.audit import NetworkAudit, ZoneAudit
 from zonehost.ports.build_cache import BuildCache
 from zonehost.ports.builder import Builder
+from zonehost.ports.changes import ApplyChanges
 from zonehost.ports.clock import Clock
 from zonehost.ports.downloads import Downloads
 from zonehost.ports.files import ZoneFiles
@@ -59,6 +60,7 @@ class Host:
     downloads: Downloads
     zone_audit: ZoneAudit
     network_audit: NetworkAudit
+    apply_changes: ApplyChanges
     pool: PoolAdmin | None = None
     snapshotter: SnapshotPort | None = None
     build_cache: BuildCache | None = None

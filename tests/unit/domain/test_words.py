@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from zonehost.domain.config import Config, Healthcheck
-from zonehost.domain.config_changes import apply_changes
 from zonehost.domain.config_merge import command_line, merge_config
 from zonehost.domain.container import Health, State, Status
 from zonehost.domain.durations import format_duration, parse_duration
@@ -89,59 +88,6 @@ def test_health_checks_merge_part_by_part() -> None:
     image = Healthcheck(test=("CMD", "check"), interval=5 * _SECOND, retries=7)
     merged = merge_config(Config(healthcheck=Healthcheck(retries=2)), Config(healthcheck=image)).healthcheck
     assert merged == Healthcheck(test=("CMD", "check"), interval=5 * _SECOND, retries=2)
-
-
-def test_changes_of_a_commit() -> None:
-    changed = apply_changes(
-        Config(env=("A=1",), working_dir="/w"),
-        [
-            'CMD ["a", "b"]',
-            "ENV A=2 B='x y'",
-            "ENV C the rest",
-            "EXPOSE 80 53/udp",
-            'LABEL k="v w"',
-            "VOLUME /data /more",
-            "WORKDIR sub",
-            "USER nobody",
-            "STOPSIGNAL SIGINT",
-            "ONBUILD RUN true",
-            "HEALTHCHECK --interval=5s --retries=2 CMD check this",
-        ],
-    )
-    assert changed.cmd == ("a", "b")
-    assert changed.env == ("A=2", "B=x y", "C=the rest")
-    assert changed.exposed_ports == {"80/tcp": {}, "53/udp": {}}
-    assert changed.labels == {"k": "v w"}
-    assert changed.volumes == {"/data": {}, "/more": {}}
-    assert (changed.working_dir, changed.user, changed.stop_signal) == ("/w/sub", "nobody", "SIGINT")
-    assert changed.on_build == ("RUN true",)
-    assert changed.healthcheck == Healthcheck(test=("CMD-SHELL", "check this"), interval=5 * _SECOND, retries=2)
-
-
-def test_a_shell_form_goes_through_the_shell_and_an_entrypoint_drops_the_command() -> None:
-    assert apply_changes(Config(), ["CMD echo $A"]).cmd == ("/bin/sh", "-c", "echo $A")
-    assert apply_changes(Config(cmd=("x",)), ['ENTRYPOINT ["e"]']).cmd is None
-    assert apply_changes(Config(), ['CMD ["c"]', 'ENTRYPOINT ["e"]']).cmd == ("c",)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("RUN true", "RUN is not a valid change command"),
-        ("CMD", "CMD requires at least one argument"),
-        ("ENV A", "ENV must have two arguments"),
-        ("LABEL a=1 b", "can't find = in"),
-        ("EXPOSE x", "invalid port"),
-        ("STOPSIGNAL NONE", "invalid signal"),
-        ("HEALTHCHECK --colour=1 CMD x", "unknown flag --colour=1"),
-        ("HEALTHCHECK MAYBE", "HEALTHCHECK needs NONE, or CMD"),
-        ("SHELL /bin/sh", "SHELL requires the arguments to be in JSON form"),
-    ],
-)
-def test_changes_that_cannot_be(change: str, words: str) -> None:
-    with pytest.raises(InvalidParameter) as refused:
-        apply_changes(Config(), [change])
-    assert words in str(refused.value)
 
 
 def test_the_files_in_etc() -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import msgspec
 
 from zonehost.domain.config import Config
-from zonehost.domain.config_changes import apply_changes
 from zonehost.domain.config_merge import merge_config
 from zonehost.domain.container import Container, Status
 from zonehost.domain.failpoint import failpoint
@@ -48,7 +47,7 @@ async def commit(host: Host, request: CommitRequest) -> str:
     zone = host.containers.find(request.container)
     name = new_name(request.repository, request.tag)
     base = zone.record.config if request.config is None else merge_config(request.config, zone.record.config)
-    config = apply_changes(base, request.changes)
+    config = host.apply_changes(base, request.changes, host_platform(host))
     async with taking_in(host) as came:
         layer = await _layer(host, zone, pause=request.pause)
         came.add(layer.diff_id)

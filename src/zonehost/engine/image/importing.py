@@ -6,7 +6,6 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass, replace
 
 from zonehost.domain.config import Config
-from zonehost.domain.config_changes import apply_changes
 from zonehost.domain.failpoint import failpoint
 from zonehost.domain.image_config import HistoryStep, ImageConfig, RootFs, rfc3339, write_image_config
 from zonehost.domain.platform import machine_platform, parse_platform
@@ -50,12 +49,12 @@ async def import_image(host: Host, request: ImportRequest) -> str:
         InvalidParameter: the name, a change, the platform or the archive cannot be; nothing is left.
     """
     name = new_name(request.repository, request.tag)
-    run = apply_changes(Config(), request.changes)
     platform = machine_platform(host.machine.facts.architecture)
     if request.platform:
         platform = parse_platform(request.platform, platform)
     if platform.os != "linux":
         raise InvalidParameter("operating system is not supported")
+    run = host.apply_changes(Config(), request.changes, platform)
     async with taking_in(host) as came:
         layer = await host.layers.unpack(request.archive)
         came.add(layer.diff_id)
