@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -45,6 +45,10 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """What the store finds it by."""
         return self.name
+
+
+NOTHING: Final = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+"""The digest of an archive without entries, which is a kibibyte of zeros (tar(5))."""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,13 @@ from zonehost.domain.config import Config
 from zonehost.domain.config_merge import merge_config
 from zonehost.domain.container import Container, Status
 from zonehost.domain.failpoint import failpoint
-from zonehost.domain.image import Layer
+from zonehost.domain.image import NOTHING, Layer
 from zonehost.domain.image_config import HistoryStep, ImageConfig, RootFs, rfc3339, write_image_config
 from zonehost.engine.host import Host
 from zonehost.engine.image.intake import take_in
 from zonehost.engine.image.names import new_name
 from zonehost.engine.image.platform import host_platform
-from zonehost.engine.image.sweep import taking_in
+from zonehost.engine.image.sweep import sweep_layers, taking_in
 from zonehost.engine.state.zone import Zone
 from zonehost.engine.telling import tell_container, tell_image
 from zonehost.errors import Conflict, SystemFailure
@@ -52,10 +52,12 @@ async def commit(host: Host, request: CommitRequest) -> str:
         layer = await _layer(host, zone, pause=request.pause)
         came.add(layer.diff_id)
         failpoint("commit.layered")
-        document = _document(host, zone.record, config, layer, request)
-        layers = (*_layers_below(host, zone.record), layer)
+        above = (layer,) if layer.diff_id != NOTHING else ()
+        document = _document(host, zone.record, config, above, request)
+        layers = (*_layers_below(host, zone.record), *above)
         names = (name,) if name is not None else ()
         image = await take_in(host, write_image_config(document), layers, names, parent=zone.record.image)
+    await sweep_layers(host, came)
     tell_image(host, "create", image)
     if name is not None:
         tell_image(host, "tag", image, name.familiar)
@@ -101,7 +103,9 @@ async def _resume(host: Host, zone: Zone) -> None:
         tell_container(host, zone.record, "unpause")
 
 
-def _document(host: Host, record: Container, config: Config, layer: Layer, request: CommitRequest) -> ImageConfig:
+def _document(
+    host: Host, record: Container, config: Config, above: tuple[Layer, ...], request: CommitRequest
+) -> ImageConfig:
     now = rfc3339(host.clock.now())
     parent_image = host.images.get(record.image)
     platform = host_platform(host)
@@ -111,7 +115,11 @@ def _document(host: Host, record: Container, config: Config, layer: Layer, reque
         else ImageConfig(architecture=platform.architecture, os=platform.os, variant=platform.variant)
     )
     step = HistoryStep(
-        created=now, author=request.author, created_by=" ".join((record.path, *record.args)), comment=request.comment
+        created=now,
+        author=request.author,
+        created_by=" ".join((record.path, *record.args)),
+        comment=request.comment,
+        empty_layer=not above,
     )
     # What is of this container alone does not belong into an image.
     shared = msgspec.structs.replace(
@@ -123,6 +131,6 @@ def _document(host: Host, record: Container, config: Config, layer: Layer, reque
         author=request.author,
         comment=request.comment,
         config=shared,
-        rootfs=RootFs(diff_ids=(*record.layers, layer.diff_id)),
+        rootfs=RootFs(diff_ids=(*record.layers, *(layer.diff_id for layer in above))),
         history=(*(parent.history or ()), step),
     )
