@@ -31,7 +31,7 @@ from zonehost.drivers.registry.client import RegistryClient
 from zonehost.drivers.registry.endpoints import RegistryPolicy
 from zonehost.drivers.runtime.audit import KernelZoneAudit
 from zonehost.drivers.runtime.driver import EXEC_PRELOAD, PRELOAD, ZoneRuntime
-from zonehost.drivers.statfs.supervising import Supervisor
+from zonehost.drivers.supervisor.supervising import Supervisor
 from zonehost.engine.host import Host
 from zonehost.engine.settings import Settings
 from zonehost.linux.cgroup import discover

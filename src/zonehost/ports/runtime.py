@@ -177,7 +177,7 @@ class Runtime(Protocol):
         """Take a process of the host, which someone put into the zone's cgroup, out of it. Idempotent."""
 
     async def supervise(self) -> None:
-        """Have the zones' calls of statfs(2) answered, where they are not. Idempotent.
+        """Have the calls of zones with limits answered (`ports.supervisor`), where they are not. Idempotent.
 
         Raises:
             SystemFailure: nobody can answer.

@@ -16,7 +16,7 @@ from zonehost.linux import cgroup_tree
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.ports.audit import Expected, Finding, Trouble, ZoneHoldings, ZoneProcess
-from zonehost.ports.statfs import StatfsSupervisor
+from zonehost.ports.supervisor import Supervisor
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _NAMESPACES: Final = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
@@ -30,7 +30,7 @@ class KernelZoneAudit:
     """`ports.audit.ZoneAudit`."""
 
     def __init__(
-        self, hierarchies: Hierarchies, name: str, run_root: str, supervisor: StatfsSupervisor | None = None
+        self, hierarchies: Hierarchies, name: str, run_root: str, supervisor: Supervisor | None = None
     ) -> None:
         self._supervisor = supervisor
         self._hierarchies = hierarchies

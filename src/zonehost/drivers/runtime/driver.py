@@ -34,7 +34,7 @@ from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.linux.forkserver import ForkServer
 from zonehost.ports.runtime import Born, Exit, Plumb, ProcessTable, Running, Sample, Survey
-from zonehost.ports.statfs import StatfsSupervisor
+from zonehost.ports.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class ZoneRuntime:
         run_root: str,
         *,
         machine: str = MACHINE,
-        supervisor: StatfsSupervisor | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """`execs` forks further processes of zones. `supervisor` is needed where a blueprint has a quota."""
         self._forks = forks

@@ -23,8 +23,8 @@ from zonehost.drivers.runtime.user_job import Question
 from zonehost.errors import Conflict, SystemFailure
 from zonehost.linux import accounts, idmap, pidfd
 from zonehost.linux.forkserver import Child, ForkServer
-from zonehost.ports.statfs import StatfsSupervisor
 from zonehost.ports.streams import Streams
+from zonehost.ports.supervisor import Supervisor
 
 _JOB: Final = "zonehost.drivers.runtime.exec_job:run"
 _USER_JOB: Final = "zonehost.drivers.runtime.user_job:run"
@@ -58,7 +58,7 @@ class Execution:
 class Executions:
     """Starts processes in the zones of one instance."""
 
-    def __init__(self, forks: ForkServer, supervisor: StatfsSupervisor | None) -> None:
+    def __init__(self, forks: ForkServer, supervisor: Supervisor | None) -> None:
         self._forks = forks
         self._supervisor = supervisor
 

@@ -8,7 +8,7 @@ import secrets
 
 from zonehost.errors import SystemFailure
 from zonehost.linux.forkserver import Child
-from zonehost.ports.statfs import StatfsSupervisor
+from zonehost.ports.supervisor import Supervisor
 
 
 def new_key() -> int:
@@ -16,7 +16,7 @@ def new_key() -> int:
     return secrets.randbits(63) | 1
 
 
-def given(supervisor: StatfsSupervisor, key: int, listener: int, job: Child) -> asyncio.Future[None]:
+def given(supervisor: Supervisor, key: int, listener: int, job: Child) -> asyncio.Future[None]:
     """The giving of a listener, which is closed with it, even if it never ran.
 
     If it fails, the job is killed: it would wait for an answer that nobody gives.
@@ -26,7 +26,7 @@ def given(supervisor: StatfsSupervisor, key: int, listener: int, job: Child) -> 
     return work
 
 
-async def _give(supervisor: StatfsSupervisor, key: int, listener: int, job: Child) -> None:
+async def _give(supervisor: Supervisor, key: int, listener: int, job: Child) -> None:
     try:
         await supervisor.watch(key, listener)
     except SystemFailure:

@@ -24,7 +24,7 @@ from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Part
 from zonehost.linux.forkserver import Child, ForkServer
 from zonehost.ports.runtime import Plumb
-from zonehost.ports.statfs import StatfsSupervisor
+from zonehost.ports.supervisor import Supervisor
 
 _JOB = "zonehost.drivers.runtime.birth:run"
 
@@ -41,7 +41,7 @@ class Nursery:
         root: RunRoot,
         machine: str,
         hierarchies: Hierarchies,
-        supervisor: StatfsSupervisor | None,
+        supervisor: Supervisor | None,
     ) -> None:
         self._forks = forks
         self._supervisor = supervisor

@@ -17,8 +17,8 @@ from zonehost.drivers.storage.btrfs.pool import Pool
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors
 from zonehost.drivers.storage.places import place
 from zonehost.errors import InvalidParameter, Unsupported
-from zonehost.ports.statfs import VOLUMES
 from zonehost.ports.storage import Usage
+from zonehost.ports.supervisor import VOLUMES
 
 _ZONE_PARTS: Final = ("root/upper", "root/work", "etc", "log")
 

@@ -2,8 +2,8 @@
 
 The kernel lets the owner of a folder make subvolumes in it. It bounds the bytes of all of them together (what is made
 inside a member of a quota group is a member too), not their number. So the supervisor refuses one that is too many
-(`drivers.statfs.children`). Of several at once some may come past it, and so does one where there is no supervisor: for
-these the folder of a delegated volume and those of its children are watched (inotify(7)), and what is too many is
+(`drivers.supervisor.children`). Of several at once some may come past it, and so does one where there is no supervisor:
+for these the folder of a delegated volume and those of its children are watched (inotify(7)), and what is too many is
 destroyed, the newest first. The limit is an attribute of the volume: who comes back finds it there.
 """
 
@@ -19,7 +19,7 @@ from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes, our_errors, su
 from zonehost.errors import ZonehostError
 from zonehost.linux import inotify
 from zonehost.linux.inotify import Inotify
-from zonehost.ports.statfs import CHILDREN
+from zonehost.ports.supervisor import CHILDREN
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import errno
 import os
 from collections.abc import Iterator
 
-from zonehost.drivers.statfs.caller import Mounts, open_file, process_of
-from zonehost.drivers.statfs.calls import Waiting
-from zonehost.drivers.statfs.quotas import Quotas
+from zonehost.drivers.supervisor.caller import Mounts, open_file, process_of
+from zonehost.drivers.supervisor.calls import Waiting
+from zonehost.drivers.supervisor.quotas import Quotas
 from zonehost.linux import btrfs, seccomp_notify, statfs
-from zonehost.ports.statfs import CHILDREN, VOLUMES
+from zonehost.ports.supervisor import CHILDREN, VOLUMES
 
 
 class Children:

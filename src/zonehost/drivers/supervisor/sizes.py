@@ -10,9 +10,9 @@ import os
 from contextlib import ExitStack
 from typing import Final
 
-from zonehost.drivers.statfs.caller import Mounts, open_file, open_path, process_of
-from zonehost.drivers.statfs.calls import Waiting
-from zonehost.drivers.statfs.quotas import Quota, Quotas
+from zonehost.drivers.supervisor.caller import Mounts, open_file, open_path, process_of
+from zonehost.drivers.supervisor.calls import Waiting
+from zonehost.drivers.supervisor.quotas import Quota, Quotas
 from zonehost.linux import process_memory, seccomp_notify, statfs
 from zonehost.linux.file_permissions import permissions_of
 from zonehost.linux.statfs import Statfs
@@ -20,7 +20,7 @@ from zonehost.linux.statfs import Statfs
 _KINDS: Final = (statfs.BTRFS, statfs.OVERLAY)
 
 
-class Answers:
+class Sizes:
     """Answers calls, several at the same time."""
 
     def __init__(self, quotas: Quotas, mounts: Mounts) -> None:

@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from zonehost.drivers.statfs.process import command
-from zonehost.drivers.statfs.server import ORDER, STAYS
+from zonehost.drivers.supervisor.process import command
+from zonehost.drivers.supervisor.server import ORDER, STAYS
 from zonehost.errors import SystemFailure
 from zonehost.linux import ancillary
 from zonehost.linux.dialling import dial
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """`ports.statfs.StatfsSupervisor` of one instance, for the pool whose folder is open at `pool`.
+    """`ports.supervisor.Supervisor` of one instance, for the pool whose folder is open at `pool`.
 
     `path` is that of the socket where the supervisor hears daemons, also the next one.
     """
@@ -95,7 +95,7 @@ class Supervisor:
             self._begun = time.monotonic()
             self._connection = await asyncio.to_thread(self._reach)
         except OSError as error:
-            raise SystemFailure(f"nobody can answer statfs(2): {error}") from error
+            raise SystemFailure(f"no supervisor can be had: {error}") from error
         asyncio.get_running_loop().add_reader(self._connection, self._ended, self._connection)
         await self._tell(self._held)
 
@@ -109,7 +109,7 @@ class Supervisor:
         connection.close()
         self._connection = None
         if self._held:
-            log.warning("the supervisor of statfs(2) has ended; starting another")
+            log.warning("the supervisor of zones with limits has ended; starting another")
             self._repair = asyncio.create_task(self._begin_again())
 
     async def _begin_again(self) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Final
 
-from zonehost.drivers.statfs.calls import Calls, Waiting
+from zonehost.drivers.supervisor.calls import Calls, Waiting
 from zonehost.linux import ancillary, seccomp_notify
 
 ORDER: Final = struct.Struct("=Q")

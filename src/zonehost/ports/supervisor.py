@@ -10,7 +10,7 @@ CHILDREN: Final = "trusted.zonehost.children"
 """The attribute of a volume's dataset that says how many subvolumes may be inside."""
 
 
-class StatfsSupervisor(Protocol):
+class Supervisor(Protocol):
     """Takes the listeners of filters under which such calls wait (seccomp_unotify(2)).
 
     It goes on without the daemon, as long as anybody is under one of the filters.

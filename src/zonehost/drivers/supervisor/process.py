@@ -8,16 +8,17 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from zonehost.drivers.statfs.answer import Answers
-from zonehost.drivers.statfs.caller import Mounts
-from zonehost.drivers.statfs.calls import Calls, Waiting
-from zonehost.drivers.statfs.children import Children
-from zonehost.drivers.statfs.quotas import Quotas
-from zonehost.drivers.statfs.server import Server
+from zonehost.drivers.supervisor.caller import Mounts
+from zonehost.drivers.supervisor.calls import Calls, Waiting
+from zonehost.drivers.supervisor.children import Children
+from zonehost.drivers.supervisor.quotas import Quotas
+from zonehost.drivers.supervisor.server import Server
+from zonehost.drivers.supervisor.sizes import Sizes
 from zonehost.linux.btrfs_ioctls import CALLS
 
 _START: Final = (
-    "import sys; sys.path[:] = sys.argv[4].split(':'); from zonehost.drivers.statfs.process import main; main(sys.argv)"
+    "import sys; sys.path[:] = sys.argv[4].split(':'); "
+    "from zonehost.drivers.supervisor.process import main; main(sys.argv)"
 )
 
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     _, path, control, pool, *_ = argv
     quotas = Quotas(int(pool))
     mounts = Mounts()
-    sizes, children = Answers(quotas, mounts), Children(int(pool), quotas, mounts)
+    sizes, children = Sizes(quotas, mounts), Children(int(pool), quotas, mounts)
 
     def answer(waiting: Waiting) -> None:
         call = waiting.notification

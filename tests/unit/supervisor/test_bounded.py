@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zonehost.drivers.statfs.answer import bounded
-from zonehost.drivers.statfs.quotas import Quota
+from zonehost.drivers.supervisor.quotas import Quota
+from zonehost.drivers.supervisor.sizes import bounded
 from zonehost.linux.statfs import BTRFS, Statfs
 
 POOL = Statfs(BTRFS, 4096, 1000, 500, 400, 0, 0, bytes(8), 255, 4096, 0)

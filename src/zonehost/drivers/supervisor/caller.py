@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from zonehost.drivers.statfs.calls import Waiting
+from zonehost.drivers.supervisor.calls import Waiting
 from zonehost.linux import mount_identity, seccomp_notify, statfs
 
 _LOCAL: Final = frozenset((statfs.BTRFS, statfs.OVERLAY, 0x01021994, 0xEF53, 0x58465342, 0xE0F5E1E2, 0x73717368))

@@ -1,4 +1,4 @@
-"""The supervisor of statfs(2) on a real pool: what a process under its filter gets, and what becomes of it by force."""
+"""The supervisor on a real pool: what a process under its filter gets, and what becomes of it by force."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ import pytest
 
 from tests.conformance.storage_pools import open_test_pool
 from tests.integration.reliability.fuse import one_file
-from zonehost.drivers.statfs.supervising import Supervisor
 from zonehost.drivers.storage.btrfs.blank import Blank
 from zonehost.drivers.storage.btrfs.datasets import BtrfsStorage
 from zonehost.drivers.storage.btrfs.pool import Pool, enter_private_mounts
 from zonehost.drivers.storage.btrfs.subvolumes import Subvolumes
+from zonehost.drivers.supervisor.supervising import Supervisor
 from zonehost.linux import ancillary, btrfs_ioctls, mounts, overlay
 
 MIB = 1 << 20
@@ -41,7 +41,7 @@ class Caller:
         with ours:
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.conformance.statfs.caller", str(theirs.fileno())],
+                    [sys.executable, "-m", "tests.conformance.supervisor.caller", str(theirs.fileno())],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
