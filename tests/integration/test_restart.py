@@ -48,7 +48,7 @@ def _wait_for_event(daemon: Daemon, name: str, action: str) -> None:
 def _touch(pid: int, path: str) -> None:
     """Make a file in a zone: the pool is mounted for the daemon and its zones only."""
     inside = ["nsenter", "--target", str(pid), "--user", "--mount", "--setuid", "0", "--setgid", "0"]
-    subprocess.run([*inside, "touch", path], check=True, timeout=60)
+    subprocess.run([*inside, "/bin/touch", path], check=True, timeout=60)
 
 
 def _pid(daemon: Daemon, name: str) -> int:
