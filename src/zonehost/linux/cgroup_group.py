@@ -227,6 +227,12 @@ class Group:
         for directory in self._held(Part.ZONE):
             control_file.write(f"{directory}/cgroup.freeze", "0")
 
+    def thaw_keeper(self) -> None:
+        """Let the keeper go on where somebody else froze it, or the whole group. Nothing to do if that is gone."""
+        for directory in (self.unified, self.part(Part.KEEPER)):
+            with suppress(FileNotFoundError):
+                control_file.write(f"{directory}/cgroup.freeze", "0")
+
     def remove(self) -> None:
         """Take away the groups, with all that was made inside them. Idempotent.
 

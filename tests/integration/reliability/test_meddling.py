@@ -55,6 +55,21 @@ def test_a_stopped_keeper_holds_nothing_up(up: Daemon, command: tuple[str, ...])
     assert gone(up)
 
 
+@pytest.mark.parametrize("command", [("stop", "-t", "0"), ("kill",), ("rm", "-f")], ids=" ".join)
+@pytest.mark.parametrize("part", ["", "keeper"])
+def test_a_frozen_keeper_holds_nothing_up(up: Daemon, command: tuple[str, ...], part: str) -> None:
+    zone = up.docker("inspect", "-f", "{{.Id}}", "up")
+    own_groups = Path("/sys/fs/cgroup").glob(f"**/zonehost/{up.instance.name}/{zone}/keeper/cgroup.freeze")
+    (next(own_groups).parents[1] / part / "cgroup.freeze").write_text("1")
+    began = time.monotonic()
+    up.docker(*command, "up")
+    if command[0] != "rm":
+        assert up.docker("wait", "up") == "137"
+        up.docker("rm", "up")
+    assert time.monotonic() - began < SOON
+    assert gone(up)
+
+
 def test_a_zone_without_its_run_folder_is_stopped_started_and_removed(up: Daemon) -> None:
     shutil.rmtree(folder_of(up, "up"))
     assert up.docker("exec", "up", "echo", "lives") == "lives"

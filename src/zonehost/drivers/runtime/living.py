@@ -75,8 +75,9 @@ class Zone:
         self.wake_keeper()
 
     def wake_keeper(self) -> None:
-        """Have a keeper that somebody stopped go on: it is to tell how its zone ends."""
+        """Have a keeper that somebody stopped or froze go on: it is to tell how its zone ends."""
         pidfd.send(self.guard, signal.SIGCONT)
+        self.group.thaw_keeper()
 
     @property
     def neighbour(self) -> Neighbour:
