@@ -6,11 +6,15 @@ parts, as an interface name may have.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
 def _path(name: str) -> Path:
-    return Path("/proc/sys") / "/".join(part.replace("/", ".") for part in name.split("."))
+    parts = [part.replace("/", ".") for part in name.split(".")]
+    if any(part in ("", ".", "..") for part in parts):
+        raise FileNotFoundError(errno.ENOENT, "no such setting", name)  # and never a path that leads out of /proc/sys
+    return Path("/proc/sys", *parts)
 
 
 def known(name: str) -> bool:
