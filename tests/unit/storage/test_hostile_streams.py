@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,28 @@ def test_nothing_outside_is_reached(tmp_path: Path, data: bytes) -> None:
     assert outside.read_text() == "untouched"
     assert (outside.stat().st_mode, outside.stat().st_nlink) == (before.st_mode, before.st_nlink)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "root"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": Kind.WRITE, "path": b"node", "file_offset": 0, "data": b"x"},
+        {"kind": Kind.TRUNCATE, "path": b"node", "size": 0},
+        {"kind": Kind.CLONE, "path": b"file", "file_offset": 0, "clone_path": b"node", "clone_offset": 0},
+    ],
+)
+def test_nothing_but_a_file_is_opened(tmp_path: Path, change: dict[str, Any]) -> None:
+    """A FIFO stands for a device node, which only root may make: to open either does something outside."""
+    (tmp_path / "file").touch()
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    applier = Applier(descriptor)
+    made = command(Kind.MKFIFO, path=b"node", mode=stat.S_IFIFO | 0o600, rdev=0)
+    with pytest.raises(BadStream, match="is no file"):
+        for one in commands([whole(made, command(**{"clone_length": 1, **change}))]):
+            applier.apply(one)
+            applier.flush()
+    applier.close()
+    os.close(descriptor)
 
 
 @pytest.mark.parametrize(

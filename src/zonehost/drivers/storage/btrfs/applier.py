@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -129,7 +130,7 @@ class Applier:
                 raise BadStream(f"a command {command.kind.name} has no place here")
 
     def _clone(self, path: bytes, command: Command) -> None:
-        source = open_below(self._root, command.data(Field.CLONE_PATH), os.O_RDONLY, _INSIDE)
+        source = _regular(self._root, command.data(Field.CLONE_PATH), os.O_RDONLY)
         try:
             offset, length = command.number(Field.CLONE_OFFSET), command.number(Field.CLONE_LENGTH)
             argument = struct.pack("<qQQQ", source, offset, length, command.number(Field.FILE_OFFSET))
@@ -158,7 +159,7 @@ class Applier:
         """The file at the path, open for writing until another one is."""
         if self._file[0] != path or self._file[1] < 0:
             self._close_file()
-            self._file = (path, open_below(self._root, path, os.O_RDWR | os.O_NOFOLLOW, _INSIDE))
+            self._file = (path, _regular(self._root, path, os.O_RDWR))
         return self._file[1]
 
     def _named(self, path: bytes, act: Callable[[int, bytes], None]) -> None:
@@ -189,3 +190,17 @@ class Applier:
         for folder in self._folders.values():
             os.close(folder)
         self._folders.clear()
+
+
+def _regular(root: int, path: bytes, flags: int) -> int:
+    """The regular file at the path, opened: a stream makes device nodes too, and may not write to a disk through one.
+
+    It is looked at before it is opened, since opening a device does something already, and opening a FIFO may wait.
+    """
+    handle = open_below(root, path, os.O_PATH | os.O_NOFOLLOW, _INSIDE)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise BadStream(f"{path!r} is no file")
+        return os.open(f"/proc/self/fd/{handle}", flags | os.O_CLOEXEC)
+    finally:
+        os.close(handle)
