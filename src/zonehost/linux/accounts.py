@@ -16,6 +16,8 @@ from zonehost.linux.openat import IN_ROOT, open_below
 
 _MOST = 1 << 22
 _HIGHEST = (1 << 31) - 1
+_DIGITS = 20
+"""More than any id has: a line with a longer number is no entry, and Python converts no number of thousands."""
 
 
 class Account(NamedTuple):
@@ -88,9 +90,10 @@ def _group(listed: Sequence[list[str]], group: str, unable: str = "unable") -> i
 
 
 def _number(text: str, otherwise: str) -> int:
-    if not _is_number(text.removeprefix("-" if text.startswith("-") else "+")):
+    digits = text.removeprefix("-" if text.startswith("-") else "+")
+    if not (digits.isascii() and digits.isdigit()):
         raise InvalidParameter(otherwise)
-    if not 0 <= int(text) <= _HIGHEST:
+    if not _is_number(digits) or not 0 <= int(text) <= _HIGHEST:
         raise InvalidParameter(f"uids and gids must be in range 0-{_HIGHEST}")
     return int(text)
 
@@ -122,4 +125,4 @@ def _text(root: int, path: bytes) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS

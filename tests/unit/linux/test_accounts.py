@@ -11,13 +11,16 @@ import pytest
 from zonehost.errors import InvalidParameter
 from zonehost.linux.accounts import Account, find
 
-_PASSWD = """root:x:0:0:root:/root:/bin/sh
+_PASSWD = (
+    """root:x:0:0:root:/root:/bin/sh
 ann:x:1000:1001:Ann:/home/ann:/bin/sh
 # a comment
 broken line
 odd:x:not:numbers:::
 7:x:70:71::/seven:
 """
+    + f"long:x:{'9' * 5000}:1:::\nlonger:x:1:{'9' * 5000}:::\n"
+)
 _GROUP = "root:x:0:\nann:x:1001:\nwheel:x:10:root,ann\ngames:x:60:ann\n"
 
 
@@ -55,6 +58,9 @@ def test_a_user_is_found_as_docker_finds_it(root: int, user: str, groups: tuple[
     [
         ("bob", (), "unable to find user bob: no matching entries in passwd file"),
         ("odd", (), "unable to find user odd: no matching entries in passwd file"),
+        ("long", (), "unable to find user long: no matching entries in passwd file"),
+        ("longer", (), "unable to find user longer: no matching entries in passwd file"),
+        ("9" * 5000, (), "uids and gids must be in range 0-2147483647"),
         ("ann:nobody", (), "unable to find group nobody: no matching entries in group file"),
         ("ann", ("nobody",), "Unable to find group nobody: no matching entries in group file"),
         ("4294967296", (), "uids and gids must be in range 0-2147483647"),
