@@ -143,6 +143,8 @@ def _no_device_driver(request: DeviceRequest) -> str:
 def _check_sysctls(host: HostConfig) -> None:
     for name in host.sysctls or {}:
         plain = name.replace("/", ".") if "." not in name.partition("/")[0] else name
+        if "" in plain.replace("/", ".").split("."):  # to a runtime, `..` or `//` may be the folder above
+            raise InvalidParameter(f'sysctl "{name}" is not in a separate kernel namespace')
         if plain in _IPC_SYSCTLS or plain.startswith("fs.mqueue."):
             if host.ipc_mode == "host":
                 raise InvalidParameter(f'sysctl "{name}" is not allowed in the hosts ipc namespace')

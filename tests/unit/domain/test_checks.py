@@ -114,6 +114,8 @@ def test_what_can_be_had_passes() -> None:
             InvalidParameter,
         ),
         ({"sysctls": {"kernel.panic": "1"}}, "not in a separate kernel namespace", InvalidParameter),
+        ({"sysctls": {"net.//.kernel.panic": "1"}}, "not in a separate kernel namespace", InvalidParameter),
+        ({"sysctls": {"net/../kernel/panic": "1"}}, "not in a separate kernel namespace", InvalidParameter),
         ({"sysctls": {"net.ipv4.x": "1"}, "network_mode": "host"}, "not allowed in host network", InvalidParameter),
         ({"extra_hosts": ("box",)}, 'bad format for add-host: "box"', InvalidParameter),
         ({"extra_hosts": ("box:here",)}, "invalid IP address", InvalidParameter),
