@@ -199,6 +199,7 @@ def test_a_crafted_stream_reaches_nothing_outside(pair: tuple[Daemon, Daemon]) -
         whole(command(Change.CHMOD, path=place, mode=0)),
         whole(link, command(Change.CHMOD, path=b"out", mode=0)),
         whole(command(Change.RMDIR, path=place)),
+        whole(command(Change.SYMLINK, path=b"_data", path_link=b"../outside/_data")),
     )
     stream = send(here, "data")
     begin = len(MAGIC) + HEADING_SIZE

@@ -15,6 +15,7 @@ import msgspec
 
 from zonehost.domain.frames import CUT, DATA_SIZE, HEADING_SIZE, Damaged, Kind, parse_heading
 from zonehost.domain.sending import Position
+from zonehost.drivers.storage.btrfs import shape
 from zonehost.drivers.storage.btrfs.applier import Applier
 from zonehost.errors import InvalidParameter
 from zonehost.linux import btrfs
@@ -77,6 +78,7 @@ class _Intake:
                 applier.flush()
             if not commands.ended or commands.rest:
                 raise BadStream("it ends too early, or goes on behind its end")
+            shape.check(root)
         except BadStream as error:
             raise InvalidParameter(f"the stream is damaged: {error}") from error
         except Damaged:
