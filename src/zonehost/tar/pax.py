@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from zonehost.errors import InvalidParameter
 
 SECOND: Final = 1_000_000_000
+_DIGITS: Final = 64
 _SCHILY: Final = b"SCHILY.xattr."
 _LIBARCHIVE: Final = b"LIBARCHIVE.xattr."
 
@@ -73,9 +74,9 @@ def integer(value: bytes) -> int:
     """A decimal number.
 
     Raises:
-        InvalidParameter: it is none.
+        InvalidParameter: it is none, or longer than any in an archive: Python refuses to convert thousands of digits.
     """
-    if not value.removeprefix(b"-").isdigit():
+    if not value.removeprefix(b"-").isdigit() or len(value) > _DIGITS:
         raise _damaged()
     return int(value)
 

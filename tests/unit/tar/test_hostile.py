@@ -7,14 +7,14 @@ import random
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.tar.trees import grow
 from zonehost.errors import InvalidParameter
-from zonehost.tar import block, compression
+from zonehost.tar import block, compression, pax
 from zonehost.tar.entry import Entry, relative
 from zonehost.tar.extract import Extractor
 from zonehost.tar.reader import Bounds, Reader
@@ -95,3 +95,9 @@ def test_damage_is_refused_or_harmless(tmp_path: Path, options: tuple[str, ...])
     assert seen["refused"] > ROUNDS / 10
     assert seen["read"] > ROUNDS / 10
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("read", [pax.integer, pax.nanoseconds])
+def test_a_number_of_thousands_of_digits_is_refused(read: Callable[[bytes], int]) -> None:
+    with pytest.raises(InvalidParameter, match="damaged extended header"):
+        read(b"9" * 5000)
