@@ -29,7 +29,6 @@ _WORD: Final = 8
 _libc: Final = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
-
 Result = TypeVar("Result")
 
 
@@ -50,8 +49,8 @@ def can_lend() -> bool:
 def call(work: Callable[[], Result], cgroup: int | None = None) -> tuple[Result, int]:
     """Have a new process, born in this v2 group, do the work, which must not raise: its result, and the pid.
 
-    The process has ended, and is to be waited for.
-    Nobody must kill it before: half of the work would be left in memory, so this one ends then, too, by SIGKILL.
+    The process has ended by then. Nobody must kill it before: half of the work would be left in memory, so this one
+    ends then, too, by SIGKILL.
 
     Raises:
         OSError: as `cgroup_fork.fork_into`.
