@@ -226,6 +226,24 @@ async def test_a_read_only_root(world: World) -> None:
     assert (world.volume / "f").exists()
 
 
+async def test_a_link_to_nothing_where_something_is_mounted_leads_nowhere_outside(world: World) -> None:
+    outside, source = world.scratch / "outside", world.scratch / "source"
+    outside.mkdir()
+    source.write_bytes(b"12345")
+    world.change(f"mkdir -p ./{outside}; ln -s {outside}/file file; ln -s {outside}/folder/inner folder")
+    found = await world.files.stat(
+        world.tree(
+            binds=(
+                BindMount(source=str(source), destination="/file"),
+                BindMount(source=str(world.volume), destination="/folder"),
+            )
+        ),
+        f"{outside}/file",
+    )
+    assert found.size == 5
+    assert not list(outside.iterdir())
+
+
 async def test_export_is_the_root_as_the_zone_sees_it(world: World, tmp_path: Path) -> None:
     world.image.rmdir()
     grow(world.image, 5)

@@ -148,10 +148,11 @@ def _found_or_made(root: int, destination: bytes, *, folder: bool) -> int:
     except FileNotFoundError:
         pass
     tree = Tree(root)
-    holder, _, base = tree.parent(relative(destination))
     if folder:
-        os.mkdir(base, 0o755, dir_fd=holder)
+        tree.parent(relative(destination) + b"/")
     else:
-        os.close(os.open(base, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644, dir_fd=holder))
+        tree.parent(relative(destination))
+        # A link to what is not there leads inside too: by the name alone, in its folder, it would lead out of the root.
+        os.close(open_below(root, destination, os.O_WRONLY | os.O_CREAT, INSIDE, 0o644))
     tree.close()
     return open_below(root, destination, os.O_PATH, INSIDE)
