@@ -100,7 +100,7 @@ class Tree:
                 mode = self._mode(holder, part)
                 if mode is None and make:
                     os.mkdir(part, IMPLIED_MODE, dir_fd=holder)
-                    os.chmod(part, IMPLIED_MODE, dir_fd=holder)
+                    _allow(holder, part)
                     self.implied.append(b"%s/%s" % (where, part) if where else part)
                 elif mode is None:
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -123,3 +123,12 @@ class Tree:
             return os.stat(name, dir_fd=holder, follow_symlinks=False).st_mode
         except FileNotFoundError:
             return None
+
+
+def _allow(holder: int, name: bytes) -> None:
+    """Give a new directory its mode, whatever the umask; a link that a zone put in its place is not followed."""
+    folder = os.open(name, _FOLDER, dir_fd=holder)
+    try:
+        os.fchmod(folder, IMPLIED_MODE)
+    finally:
+        os.close(folder)

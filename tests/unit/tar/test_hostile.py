@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,3 +102,27 @@ def test_damage_is_refused_or_harmless(tmp_path: Path, options: tuple[str, ...])
 def test_a_number_of_thousands_of_digits_is_refused(read: Callable[[bytes], int]) -> None:
     with pytest.raises(InvalidParameter, match="damaged extended header"):
         read(b"9" * 5000)
+
+
+def test_a_link_that_takes_the_place_of_a_new_folder_is_not_followed(tmp_path: Path) -> None:
+    """A zone may be that quick. Here Python's own hook is: it is called between making the folder and what follows."""
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir(mode=0o700)
+    watching = [True]
+
+    def swap(event: str, _: object) -> None:
+        if watching and event in ("open", "os.chmod") and (inside / "made").is_dir():
+            watching.clear()
+            (inside / "made").rmdir()
+            (inside / "made").symlink_to(outside)
+
+    sys.addaudithook(swap)
+    root = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
+    tree = Tree(root)
+    with pytest.raises(NotADirectoryError):
+        tree.parent(b"made/file")
+    assert (inside / "made").is_symlink()
+    assert outside.stat().st_mode & 0o777 == 0o700
+    tree.close()
+    os.close(root)
