@@ -83,7 +83,7 @@ def json_list(text: str) -> list[str] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of lists in lists, a thousand deep
         return None
     if not isinstance(value, list):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from zonehost.builder import instructions as ins
 from zonehost.builder.faults import SyntaxFault
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from zonehost.builder.parse import Dockerfile, StageSource
     from zonehost.domain.platform import Platform
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,19 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """All stages, the target's index, and the indexes of the stages that it needs, itself among them."""
+    """All stages, the target's index, and the indexes of the stages that it needs, itself among them.
+
+    `named` are the indexes by name: of several stages of one name, the last.
+    """
 
     stages: tuple[Stage, ...]
+    named: Mapping[str, int]
     target: int
     needed: frozenset[int]
 
     def find(self, name: str) -> int | None:
         """The index of a stage by name or number."""
-        return _find(name, self.stages)
+        return _find(name, len(self.stages), self.named)
 
 
 def draw_graph(
@@ -58,22 +64,26 @@ def draw_graph(
         InvalidParameter: a base cannot be named, the target is unknown, or stages need each other in a circle.
     """
     stages: list[Stage] = []
+    named: dict[str, int] = {}
     for index, source in enumerate(dockerfile.stages):
-        stages.append(_stage(index, source, stages, dockerfile, arguments, platform, host))
-    found = _find(target, stages) if target else len(stages) - 1
+        stages.append(_stage(index, source, stages, named, dockerfile, arguments, platform, host))
+        if source.start.name:
+            named[source.start.name] = index
+    found = _find(target, len(stages), named) if target else len(stages) - 1
     if found is None:
         names = [stage.name for stage in stages if stage.name]
         close = difflib.get_close_matches(target.lower(), names, 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise InvalidParameter(f'target stage "{target}" could not be found{hint}')
-    resolved = tuple(_resolve(stage, stages, dockerfile) for stage in stages)
-    return Graph(resolved, found, _reach(resolved, found, dockerfile))
+    resolved = tuple(_resolve(stage, len(stages), named, dockerfile) for stage in stages)
+    return Graph(resolved, named, found, _reach(resolved, found, dockerfile))
 
 
 def _stage(
     index: int,
     source: StageSource,
     before: list[Stage],
+    named: Mapping[str, int],
     dockerfile: Dockerfile,
     arguments: Mapping[str, str],
     platform: Platform,
@@ -93,17 +103,17 @@ def _stage(
         reason = f"empty platform value from expression {start.platform}"
         raise start.statement.fault(reason, start.statement.text.find(start.platform), dockerfile.source.text)
     # Only an earlier stage can be a base; a later one of the same name leaves the name to an image.
-    earlier = next((stage.index for stage in reversed(before) if stage.name and stage.name == base.lower()), None)
+    earlier = named.get(base.lower())
     chosen = parse_platform(asked, host) if asked else platform
     if earlier is not None and not asked:
         chosen = before[earlier].platform
     return Stage(index, start.name, source, base if earlier is None else earlier, chosen, frozenset())
 
 
-def _resolve(stage: Stage, stages: list[Stage], dockerfile: Dockerfile) -> Stage:
+def _resolve(stage: Stage, count: int, named: Mapping[str, int], dockerfile: Dockerfile) -> Stage:
     needs = {stage.base} if isinstance(stage.base, int) else set()
     for origin in _origins(stage.source, dockerfile):
-        found = _find(origin, stages)
+        found = _find(origin, count, named)
         if found is not None:
             needs.add(found)
     return Stage(stage.index, stage.name, stage.source, stage.base, stage.platform, frozenset(needs))
@@ -122,27 +132,26 @@ def _origins(source: StageSource, dockerfile: Dockerfile) -> list[str]:
     return found
 
 
-def _find(name: str, stages: list[Stage] | tuple[Stage, ...]) -> int | None:
-    if re.fullmatch(r"[0-9]+", name):
-        return int(name) if int(name) < len(stages) else None
-    return next((stage.index for stage in reversed(stages) if stage.name and stage.name == name.lower()), None)
+def _find(name: str, count: int, named: Mapping[str, int]) -> int | None:
+    if _NUMBER.fullmatch(name):
+        return int(name) if int(name) < count else None
+    return named.get(name.lower())
 
 
 def _reach(stages: tuple[Stage, ...], target: int, dockerfile: Dockerfile) -> frozenset[int]:
+    """A stage with all that it needs; without calls in calls, since stages may stand on each other by thousands."""
     done: set[int] = set()
-    _visit(target, (), stages, dockerfile, done)
+    path = {target: iter(sorted(stages[target].needs))}
+    while path:
+        index = next(reversed(path))
+        need = next(path[index], None)
+        if need is None:
+            path.popitem()
+            done.add(index)
+        elif need in path:
+            start = stages[need].source.start
+            label = stages[need].name or str(need)
+            raise start.statement.fault(f"circular dependency detected on stage: {label}", 0, dockerfile.source.text)
+        elif need not in done:
+            path[need] = iter(sorted(stages[need].needs))
     return frozenset(done)
-
-
-def _visit(
-    index: int, path: tuple[int, ...], stages: tuple[Stage, ...], dockerfile: Dockerfile, done: set[int]
-) -> None:
-    """Add a stage, after those that it needs, to what is reached."""
-    if index in path:
-        start = stages[index].source.start
-        label = stages[index].name or str(index)
-        raise start.statement.fault(f"circular dependency detected on stage: {label}", 0, dockerfile.source.text)
-    if index not in done:
-        for need in sorted(stages[index].needs):
-            _visit(need, (*path, index), stages, dockerfile, done)
-        done.add(index)

@@ -142,7 +142,10 @@ class _Splitter:
             stripped = line.lstrip(_SPACES)
             if stripped.startswith("#"):
                 comment = stripped[1:].strip()
-                comments = [*comments, comment] if comment else []
+                if comment:
+                    comments.append(comment)
+                else:
+                    comments = []
             elif stripped:
                 statement = self._statement(line, stripped, tuple(comments))
                 if statement:

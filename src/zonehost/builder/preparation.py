@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from asyncio import to_thread
+from typing import TYPE_CHECKING, Final
 
 from zonehost.builder.build import Build
 from zonehost.builder.ledger import Ledger
@@ -13,13 +14,18 @@ from zonehost.domain.failpoint import failpoint
 from zonehost.domain.identity import new_id
 from zonehost.domain.path_patterns import PatternList, read_ignore_file
 from zonehost.errors import InvalidParameter
+from zonehost.ports.build_files import LARGEST_DOCKERFILE
 from zonehost.ports.builder import Definition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
+    from zonehost.builder.plan import Plan
     from zonehost.builder.work import Work
     from zonehost.ports.builder import BuildRequest
+
+_LARGE: Final = 32 << 10
+"""Bytes of a Dockerfile that take some 30 ms to read."""
 
 
 async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[bytes]) -> Build:
@@ -36,20 +42,32 @@ async def prepare(work: Work, request: BuildRequest, context: AsyncIterable[byte
         definition = request.definition or await _definition(work, build, request.dockerfile)
         if not definition.dockerfile:
             raise InvalidParameter(f"the Dockerfile ({request.dockerfile}) cannot be empty")
-        ignore = tuple(read_ignore_file(definition.ignore))
-        PatternList(ignore)
-        plan = draw_plan(
-            request,
-            parse(definition.dockerfile),
-            ignore=ignore,
-            host=work.host,
-            now=work.clock.now(),
-            fresh=work.fresh,
+        size = max(len(definition.dockerfile), len(definition.ignore))
+        if size > LARGEST_DOCKERFILE:
+            raise InvalidParameter(f"the Dockerfile or its ignore file is larger than {LARGEST_DOCKERFILE} bytes")
+        # A thread is slower than what it takes to read a usual one; a large one would hold up everybody else.
+        plan = (
+            _planned(work, request, definition)
+            if size < _LARGE
+            else await to_thread(_planned, work, request, definition)
         )
     except BaseException:
         await files.discard(build)
         raise
     return Build(build, plan, work, ledger)
+
+
+def _planned(work: Work, request: BuildRequest, definition: Definition) -> Plan:
+    ignore = tuple(read_ignore_file(definition.ignore))
+    PatternList(ignore)
+    return draw_plan(
+        request,
+        parse(definition.dockerfile),
+        ignore=ignore,
+        host=work.host,
+        now=work.clock.now(),
+        fresh=work.fresh,
+    )
 
 
 async def _definition(work: Work, build: str, dockerfile: str) -> Definition:

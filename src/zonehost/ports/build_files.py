@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
+
+LARGEST_DOCKERFILE: Final = 2 << 20
+"""Bytes; a Dockerfile or an ignore file that is larger is a mistake."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):

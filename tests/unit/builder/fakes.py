@@ -306,7 +306,7 @@ class Bench:
         self.said.clear()
         self.files.context[called] = text.encode()
         tags, console = request.pop("tags", ()), Console(self.said.append, _drained, quiet=request.pop("quiet", False))
-        prepared = await ImageBuilder(self.work).prepare(BuildRequest(**request), _nothing())
+        prepared = await ImageBuilder(self.work).prepare(BuildRequest(**request), nothing())
         try:
             async with prepared.building(console) as built:
                 await built.publish(tags)
@@ -326,7 +326,8 @@ class Bench:
         return [order.args[-1] for order in self.workshop.orders]
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def nothing() -> AsyncIterator[bytes]:
+    """A context without anything in it."""
     yield b""
 
 

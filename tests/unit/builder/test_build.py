@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.builder.fakes import HOUR, Bench
+from tests.unit.builder.fakes import HOUR, Bench, nothing
+from zonehost.builder.service import ImageBuilder
 from zonehost.domain.config import Config
 from zonehost.domain.identity import short
 from zonehost.domain.image_config import HistoryStep, ImageConfig, read_image_config
 from zonehost.errors import InvalidParameter, NotFound, Unavailable
-from zonehost.ports.builder import CommandFailed
+from zonehost.ports.builder import BuildRequest, CommandFailed
 from zonehost.ports.workshop import Base, Output, RunOrder
 
 
@@ -401,6 +402,7 @@ async def test_scripts_in_here_documents(bench: Bench) -> None:
     ("dockerfile", "request_", "error", "reason"),
     [
         ("", {}, InvalidParameter, "cannot be empty"),
+        ("FROM base\n#" + "x" * (2 << 20), {}, InvalidParameter, "larger than 2097152 bytes"),
         ("FROM base", {"dockerfile": "Other"}, InvalidParameter, "Cannot locate specified Dockerfile: Other"),
         ("FROM nope", {}, NotFound, "no such image: nope"),
         ("FROM scratch", {}, InvalidParameter, "No image was generated"),
@@ -454,3 +456,21 @@ async def test_an_image_carries_its_steps(bench: Bench) -> None:
     assert "it asked outside (apt-get update)" in other.text
     await other.build(dockerfile, arguments={"ZONEHOST_FRESH": "0s"})
     assert other.ran == ["apt-get update"], "it made the same as before, so what stands on it need not be done again"
+
+
+async def test_others_have_their_turn_while_a_large_dockerfile_is_read() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    bench = Bench()
+    bench.files.context["Dockerfile"] = b"FROM base\n" * 50_000 + b"NONSENSE"
+    waiting = asyncio.create_task(others())
+    with pytest.raises(InvalidParameter, match="unknown instruction: NONSENSE"):
+        await ImageBuilder(bench.work).prepare(BuildRequest(), nothing())
+    waiting.cancel()
+    assert turns > 20

@@ -84,3 +84,12 @@ def test_mistakes(text: str, target: str, reason: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         graph(text, target)
     assert reason in str(caught.value)
+
+
+def test_stages_may_stand_on_each_other_by_thousands() -> None:
+    chain = "".join(f"FROM s{number} AS s{number + 1}\n" for number in range(3000))
+    assert graph("FROM scratch AS s0\n" + chain).needed == set(range(3001))
+
+
+def test_a_stage_of_thousands_of_digits_is_no_stage() -> None:
+    assert graph(f"FROM scratch\nCOPY --from={'9' * 5000} a b\n").needed == {0}

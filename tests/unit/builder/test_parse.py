@@ -223,3 +223,8 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         parse(data)
     except InvalidParameter:
         return
+
+
+def test_lists_in_lists_without_end_are_a_shell_command() -> None:
+    lists = "[" * 100_000
+    assert only(ins.Run, f"RUN {lists}").command == ins.CommandLine((lists,), True)

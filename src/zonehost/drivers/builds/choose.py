@@ -21,9 +21,6 @@ from zonehost.ports.build_files import Selection
 from zonehost.tar import entry
 from zonehost.tar.entry import Entry
 
-LARGEST_DOCKERFILE = 16 << 20
-"""Bytes; a Dockerfile or an ignore file that is larger is a mistake."""
-
 _WILD = re.compile(r"[*?\[\\]")
 
 

@@ -22,7 +22,7 @@ from zonehost.linux import overlay
 from zonehost.linux.answering import answering, incoming
 from zonehost.linux.scratch import privately
 from zonehost.linux.tree_removal import remove_tree
-from zonehost.ports.build_files import Placement, Selection
+from zonehost.ports.build_files import LARGEST_DOCKERFILE, Placement, Selection
 from zonehost.tar import block, entry, writer
 from zonehost.tar.entry import Entry, relative
 from zonehost.tar.extract import Extractor, write
@@ -58,8 +58,8 @@ def read(arguments: Any, fds: list[int]) -> dict[str, str]:
     read: dict[str, str] = {}
     for name in work.names:
         found = choose.find_file(tree, name)
-        if found is not None and found.member.size > choose.LARGEST_DOCKERFILE:
-            raise InvalidParameter(f"{name} is larger than {choose.LARGEST_DOCKERFILE} bytes")
+        if found is not None and found.member.size > LARGEST_DOCKERFILE:
+            raise InvalidParameter(f"{name} is larger than {LARGEST_DOCKERFILE} bytes")
         if found is not None:
             read[name] = base64.b64encode(b"".join(found.content())).decode()
     return read
