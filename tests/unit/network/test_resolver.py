@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 import threading
@@ -216,6 +217,63 @@ def test_many_questions_at_once_are_each_answered_to_who_asked(tmp_path: Path) -
                 assert int.from_bytes(text[:2], "big") == number
                 assert text[3] & 15 == (wire.SERVER_FAILURE if name == "nobody" else wire.NO_ERROR)
                 assert text.endswith(ends[name])
+    daemon.close()
+    (tmp_path / "s").unlink()
+    thread.join(30)
+
+
+def heard(stack: ExitStack, daemon: socket.socket, zone: str, *servers: str) -> tuple[socket.socket, socket.socket]:
+    """The sockets of a zone that the resolver hears: of its questions, and of its connections."""
+    datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    streams = stack.enter_context(socket.socket())
+    for ear in (datagrams, streams):
+        ear.bind(("127.0.0.1", 0))
+    streams.listen(128)
+    words = {"id": zone, "places": [], "servers": servers, "outside": bool(servers)}
+    order(daemon, {"put": words}, datagrams.fileno(), streams.fileno())
+    return datagrams, streams
+
+
+def test_a_zone_that_keeps_connections_takes_none_from_another(tmp_path: Path) -> None:
+    thread, daemon = serving(tmp_path / "s")
+    with ExitStack() as stack:
+        _, busy = heard(stack, daemon, "busy")
+        _, other = heard(stack, daemon, "other")
+        for _ in range(64):
+            stack.enter_context(socket.create_connection(busy.getsockname(), 30))
+        refused = stack.enter_context(socket.create_connection(busy.getsockname(), 30))
+        assert refused.recv(1) == b""  # all before it have been taken, or sent away
+        asker = stack.enter_context(socket.create_connection(other.getsockname(), 30))
+        text = query("web")
+        asker.sendall(len(text).to_bytes(2, "big") + text)
+        assert int.from_bytes(asker.recv(2), "big") >= wire.HEADER
+    daemon.close()
+    (tmp_path / "s").unlink()
+    thread.join(30)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may listen where name servers do")
+def test_a_zone_that_asks_without_end_takes_no_answer_from_another(tmp_path: Path) -> None:
+    thread, daemon = serving(tmp_path / "s")
+    address = "127.53.53.53"
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        server.bind((address, 53))
+        server.settimeout(30)
+        busy, _ = heard(stack, daemon, "busy", address)
+        other, _ = heard(stack, daemon, "other", address)
+        asker = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        asker.settimeout(30)
+        refused = 0
+        for number in range(1000):
+            asker.sendto(query(f"q{number}"), busy.getsockname())
+            if number >= 128:  # no more than that are put outside, and each further one is answered at once
+                refused += asker.recv(512)[3] & 15 == wire.SERVER_FAILURE
+        assert refused == 872
+        asker.sendto(query("mine"), other.getsockname())
+        while b"mine" not in (server.recvfrom(512)[0]):
+            pass
     daemon.close()
     (tmp_path / "s").unlink()
     thread.join(30)

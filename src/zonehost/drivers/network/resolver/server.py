@@ -19,7 +19,10 @@ from zonehost.drivers.network.resolver.forward import Forwarder, HostServers, as
 from zonehost.drivers.network.resolver.views import Directory, Place, Zone
 
 _CACHED: Final = 1024
-_STREAMS: Final = 32
+_STREAMS: Final = 16
+"""Connections of one zone that are served at once; another zone's wait for none of them."""
+_OUTSIDE: Final = 128
+"""Questions of one zone that are put outside at once, a part of what may be of all (`forward.MOST`)."""
 _STREAM_SECONDS: Final = 10.0
 _LARGEST_ORDER: Final = 1 << 18
 
@@ -32,6 +35,9 @@ class _Ears:
         self.datagrams = datagrams
         self.streams = streams
         self.cache: dict[bytes, cycle[bytes]] = {}
+        self.served = threading.BoundedSemaphore(_STREAMS)
+        self.outside = 0
+        """Questions of the zone that are put outside now."""
 
 
 class Server:
@@ -53,7 +59,6 @@ class Server:
         self._ears: dict[str, _Ears] = {}
         self._host = HostServers()
         self._forwarder = Forwarder(self._watch)
-        self._streams = threading.BoundedSemaphore(_STREAMS)
         self._running = True
         control.setblocking(False)
         self._watch(control, lambda: self._accept(control))
@@ -164,7 +169,13 @@ class Server:
         datagrams = ears.datagrams
         size = wire.read_question(query).size
 
+        if ears.outside >= _OUTSIDE:
+            _send(datagrams, wire.refusal(query, wire.SERVER_FAILURE), asker)
+            return
+        ears.outside += 1
+
         def reply(answer: bytes | None) -> None:
+            ears.outside -= 1
             found = answer or wire.refusal(query, wire.SERVER_FAILURE)
             _send(datagrams, found if len(found) <= size else wire.truncated(found, query), asker)
 
@@ -197,22 +208,22 @@ class Server:
             stream, _ = ears.streams.accept()
         except OSError:
             return
-        if self._streams.acquire(blocking=False):
-            threading.Thread(target=self._serve_stream, args=(ears.zone, stream), daemon=True).start()
+        if ears.served.acquire(blocking=False):
+            threading.Thread(target=self._serve_stream, args=(ears, stream), daemon=True).start()
         else:
             stream.close()
 
-    def _serve_stream(self, zone: str, stream: socket.socket) -> None:
+    def _serve_stream(self, ears: _Ears, stream: socket.socket) -> None:
         try:
             with stream, suppress(OSError):
                 stream.settimeout(_STREAM_SECONDS)
                 while query := read_message(stream):
-                    local = self._local(zone, query, limit=wire.LARGEST)
-                    found = query[:2] + local[0] if local else ask_by_stream(query, self._servers(zone))
+                    local = self._local(ears.zone, query, limit=wire.LARGEST)
+                    found = query[:2] + local[0] if local else ask_by_stream(query, self._servers(ears.zone))
                     found = found or wire.refusal(query, wire.SERVER_FAILURE)
                     stream.sendall(len(found).to_bytes(2, "big") + found)
         finally:
-            self._streams.release()
+            ears.served.release()
 
 
 def _send(datagrams: socket.socket, answer: bytes, asker: Any) -> None:
