@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,9 @@ from zonehost.errors import InvalidParameter, Unsupported
 MINIMUM_MEMORY: Final = 6 << 20
 """Bytes; less is not enough to start anything."""
 _ULIMITS: Final = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack"
+_NUMBERS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_MOST_NUMBERS: Final = 8192
+"""Processors that a kernel can be made for (CONFIG_NR_CPUS); of memory nodes there are fewer."""
 _NEVER: Final = (
     ("cpu_realtime_period", "CpuRealtimePeriod"),
     ("cpu_realtime_runtime", "CpuRealtimeRuntime"),
@@ -72,14 +76,14 @@ def parse_number_list(text: str) -> frozenset[int]:
     """Read a list such as `0-3,7`, as cpuset(7) writes it.
 
     Raises:
-        InvalidParameter: it is badly written.
+        InvalidParameter: it is badly written, or names more than any machine has.
     """
     numbers: set[int] = set()
     for part in text.strip().split(",") if text.strip() else ():
-        first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
+        match = _NUMBERS.fullmatch(part)
+        if match is None or not int(match[1]) <= (last := int(match[2] or match[1])) < _MOST_NUMBERS:
             raise InvalidParameter(f"invalid format: {text}")
-        numbers.update(range(int(first), int(last or first) + 1))
+        numbers.update(range(int(match[1]), last + 1))
     return frozenset(numbers)
 
 

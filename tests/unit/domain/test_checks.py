@@ -60,6 +60,8 @@ def refused(words: str, *, by: type[Exception] = InvalidParameter) -> Any:
         ({"blkio_device_read_bps": (ThrottleDevice(path="/dev/x", rate=-1),)}, "BlkioDeviceReadBps"),
         ({"ulimits": (Ulimit(name="colour", soft=1, hard=1),)}, "invalid ulimit type: colour"),
         ({"ulimits": (Ulimit(name="nofile", soft=2, hard=1),)}, "must be less than or equal to hard limit: 2 > 1"),
+        ({"cpuset_cpus": "0-99999999"}, "Invalid value 0-99999999 for cpuset cpus: invalid format: 0-99999999"),
+        ({"cpuset_mems": "9" * 5000}, "for cpuset mems: invalid format"),
         ({"cpu_count": 1}, "CpuCount"),
         ({"io_maximum_iops": 1}, "IOMaximumIOps"),
     ],
