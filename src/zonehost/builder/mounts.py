@@ -16,6 +16,8 @@ _TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARING: Final = ("shared", "private", "locked")
 _TRUTHS: Final = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 _UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_HIGHEST: Final = (1 << 32) - 2
+"""The last id that a file can belong to (chown(2))."""
 _OWNED: Final = ("cache", "secret", "ssh")
 _ALIASES: Final = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
 
@@ -124,14 +126,14 @@ def _value(key: str, value: str, kind: str) -> dict[str, object]:
         return {"size": _bytes(value)}
     if key in ("mode", "uid", "gid"):
         base = 8 if key == "mode" else 10
-        if not re.fullmatch(r"[0-7]+" if base == 8 else r"[0-9]+", value):
+        if not re.fullmatch(r"0*[0-7]{1,5}" if base == 8 else r"[0-9]{1,10}", value) or int(value, base) > _HIGHEST:
             raise SyntaxFault(f"invalid value {value} for {key}")
         return {key: int(value, base)}
     raise SyntaxFault(f"unexpected key '{key}' in '{key}={value}'")
 
 
 def _bytes(value: str) -> int:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)(?:i?b)?", value.lower())
+    match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([kmgt]?)(?:i?b)?", value.lower())
     if not match:
         raise SyntaxFault(f"invalid value for size: {value}")
     return int(float(match[1]) * _UNITS[match[2]])

@@ -220,7 +220,10 @@ async def test_a_file_cannot_take_a_directorys_place(bench: Bench) -> None:
 
 async def test_owners_and_modes(bench: Bench) -> None:
     await received(bench, folder("d", 0o700, 7), file("d/run", mode=0o755, uid=7), file("d/data", mode=0o600, uid=7))
-    passwd, group = file("etc/passwd", b"root:x:0:0::/:\nada:x:55:66::/:\n"), file("etc/group", b"staff:x:50:\n")
+    passwd, group = (
+        file("etc/passwd", b"root:x:0:0::/:\nada:x:55:66::/:\neve:x:" + b"9" * 5000 + b":1::/:\n"),
+        file("etc/group", b"staff:x:50:\n"),
+    )
     base = await bench.layer(folder("etc"), passwd, group)
 
     async def copied(**placement: object) -> dict[str, tuple[int, int, str]]:
@@ -241,7 +244,7 @@ async def test_owners_and_modes(bench: Bench) -> None:
     assert {name: found[2] for name, found in (await copied(mode="u=rwX,go=rX")).items()} == {
         "t": "755", "data": "644", "run": "755",
     }  # fmt: skip
-    for owner in ("nobody", "ada:nogroup"):
+    for owner in ("nobody", "ada:nogroup", "eve", "9" * 5000, f"1:{1 << 32}"):
         with pytest.raises(InvalidParameter, match=r"can't find [ug]id for"):
             await copied(owner=owner)
 

@@ -13,6 +13,9 @@ from zonehost.tar import entry
 from zonehost.tar.entry import Entry
 
 _LARGEST: Final = 4 << 20
+_ID: Final = re.compile(r"[0-9]{1,10}")
+_HIGHEST: Final = (1 << 32) - 2
+"""The last id that a file can belong to (chown(2))."""
 _FAULT: Final = "unable to convert uid/gid chown string to host mapping"
 _CLAUSE: Final = re.compile(r"([ugoa]*)([-+=])([rwxXst]*)")
 _SHIFTS: Final = {"u": 6, "g": 3, "o": 0}
@@ -25,9 +28,9 @@ def find_owner(base: SourceTree, text: str) -> tuple[int, int]:
         InvalidParameter: the base knows no such user or group.
     """
     user, colon, group = text.partition(":")
-    accounts = [line for line in _lines(base, b"etc/passwd") if len(line) > 3 and line[3].isdecimal()]
+    accounts = [line for line in _lines(base, b"etc/passwd") if len(line) > 3 and _is_id(line[3])]
     groups = _lines(base, b"etc/group")
-    if user.isdecimal():
+    if _is_id(user):
         uid, own = int(user), int(user)
     else:
         account = next((line for line in accounts if line[0] == user), None)
@@ -37,7 +40,7 @@ def find_owner(base: SourceTree, text: str) -> tuple[int, int]:
             )
         uid, own = int(account[2]), int(account[3])
     name = group if colon else user
-    if name.isdecimal():
+    if _is_id(name):
         return uid, int(name)
     found = next((int(line[2]) for line in groups if line[0] == name), None)
     if found is None and colon:
@@ -54,7 +57,11 @@ def _lines(base: SourceTree, path: bytes) -> list[list[str]]:
         return []
     text = b"".join(item.content()).decode("utf-8", "replace")
     lines = [line.strip().split(":") for line in text.splitlines()]
-    return [line for line in lines if len(line) > 2 and line[2].isdecimal()]
+    return [line for line in lines if len(line) > 2 and _is_id(line[2])]
+
+
+def _is_id(text: str) -> bool:
+    return bool(_ID.fullmatch(text)) and int(text) <= _HIGHEST
 
 
 def with_mode(member: Entry, text: str) -> Entry:
