@@ -108,6 +108,18 @@ def test_remove_takes_groups_that_were_made_inside(instance: Instance, group: Gr
     assert instance.zones() == set()
 
 
+def test_remove_takes_groups_deeper_than_paths_are_long(instance: Instance, group: Group) -> None:
+    here = os.open(group.part(Part.ZONE), os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(1100):
+        os.mkdir("group", dir_fd=here)
+        there = os.open("group", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(here)
+    group.remove()
+    assert instance.zones() == set()
+
+
 def test_remove_refuses_while_a_process_is_inside(group: Group, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     start()
     with pytest.raises(OSError, match="busy"):

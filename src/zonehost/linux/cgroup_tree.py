@@ -15,6 +15,7 @@ from typing import Final
 from zonehost.errors import Unavailable
 from zonehost.linux.control_file import read, write
 
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OURS: Final = "trusted.zonehost"
 """The attribute of a group that was made on the way to ours (xattr(7); kernfs keeps it as long as the group)."""
 
@@ -67,8 +68,30 @@ def remove_tree(directory: str) -> None:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        for inner, _, _ in os.walk(directory, topdown=False):
-            remove(inner)
+        _remove_below(directory)
+        remove(directory)
+
+
+def _remove_below(directory: str) -> None:
+    """With one descriptor and by single names: a zone may have made groups deeper than calls go, or paths are long."""
+    above: list[str] = []
+    here = os.open(directory, _FOLDER)
+    try:
+        while (inner := _any_child(here)) or above:
+            there = os.open(inner or "..", _FOLDER, dir_fd=here)
+            os.close(here)
+            here = there
+            if inner:
+                above.append(inner)
+            else:
+                os.rmdir(above.pop(), dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _any_child(group: int) -> str:
+    with os.scandir(group) as entries:
+        return next((entry.name for entry in entries if entry.is_dir(follow_symlinks=False)), "")
 
 
 def children(directory: str) -> list[str]:
