@@ -77,7 +77,7 @@ def parse_reference(text: str) -> Reference:
     head, colon, tail = rest.rpartition(":")
     if colon and "/" not in tail:
         name, tag = head, tail
-        if _TAG.fullmatch(tag) is None:
+        if not is_tag(tag):
             raise InvalidParameter("invalid reference format")
     domain, path = _split_domain(name)
     if path.lower() != path and _PATH.fullmatch(path.lower()):
@@ -89,6 +89,11 @@ def parse_reference(text: str) -> Reference:
     if not at and domain == DEFAULT_DOMAIN and re.fullmatch(r"[0-9a-f]{64}", name):
         raise InvalidParameter(f"invalid repository name ({name}), cannot specify 64-byte hexadecimal strings")
     return Reference(domain, path, tag, digest)
+
+
+def is_tag(text: str) -> bool:
+    """Whether it can be a tag."""
+    return _TAG.fullmatch(text) is not None
 
 
 def _split_domain(name: str) -> tuple[str, str]:

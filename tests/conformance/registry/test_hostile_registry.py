@@ -258,3 +258,25 @@ async def test_credentials_do_not_follow_an_upload_elsewhere(client: RegistryCli
                 login = Login(username="ada", password="secret")
                 await client.send_layer(Repository(here, "app"), LAYER.digest, data, login)
     assert seen == [None]
+
+
+async def test_pages_of_tags_that_lead_round_in_circles_come_to_an_end(client: RegistryClient) -> None:
+    async def page(request: web.Request) -> web.Response:
+        last = request.query.get("last", "")
+        following = {"": "b", "b": "a", "a": "b"}[last]
+        headers = {"Link": f'<{request.path}?last={following}>; rel="next"'}
+        return web.json_response({"tags": [last or "first"]}, headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/v2/app/tags/list", page)
+    async with serving(app) as address:
+        assert await client.tags(Repository(address, "app")) == ("a", "b", "first")
+
+
+@pytest.mark.parametrize("tag", ["../../other/manifests/x", "", "a b", "\x1b[2J", "x" * 129])
+async def test_a_tag_that_is_none_is_not_taken(
+    client: RegistryClient, registry: ScriptedRegistry, address: str, tag: str
+) -> None:
+    registry.tags = ["a", tag]
+    with pytest.raises(InvalidParameter, match="a tag that is none"):
+        await client.tags(Repository(address, "app"))

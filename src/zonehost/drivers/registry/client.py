@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from zonehost.domain.reference import is_tag
 from zonehost.drivers.registry import manifests, uploads
 from zonehost.drivers.registry.downloads import download
 from zonehost.drivers.registry.known import KnownBlobs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TAGS_PER_PAGE = 1000
 _LARGEST_LIST = 16 << 20
+_MOST_TAGS = 1 << 18
 
 
 class _Tags(msgspec.Struct, frozen=True):
@@ -94,14 +96,18 @@ class RegistryClient:
     async def tags(self, repository: Repository, login: Login | None = None) -> tuple[str, ...]:
         """See `Registry.tags`."""
         access = Access(repository, login=login)
-        found: list[str] = []
+        found: set[str] = set()
         path: str = f"{repository.path}/tags/list?n={_TAGS_PER_PAGE}"
         while path:
             async with self._transport.request(access, "GET", path) as response:
                 page = _decode(await read_bounded(response, _LARGEST_LIST), _Tags)
                 following = response.links.get("next")
-            found += page.tags or ()
-            path = str(following["url"]) if following and page.tags else ""
+            new = {*map(_checked_tag, page.tags or ())} - found
+            found |= new
+            if len(found) > _MOST_TAGS:
+                raise InvalidParameter(f"repository {repository} has more than {_MOST_TAGS} tags")
+            # A page without anything new would lead round in circles.
+            path = str(following["url"]) if following and new else ""
         return tuple(sorted(found))
 
     async def inspect(self, repository: Repository, reference: str, login: Login | None = None) -> Distribution:
@@ -198,6 +204,12 @@ class RegistryClient:
             raise InvalidParameter(f"the image's configuration is larger than {manifests.LARGEST_CONFIG} bytes")
         parts = [part async for part in download(self._transport, access, manifest.config)]
         return b"".join(parts)
+
+
+def _checked_tag(tag: str) -> str:
+    if not is_tag(tag):
+        raise InvalidParameter(f"the registry names a tag that is none: {tag[:128]!a}")
+    return tag
 
 
 def _decode(data: bytes, kind: type[T]) -> T:
