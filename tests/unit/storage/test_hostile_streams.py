@@ -108,6 +108,29 @@ def test_nothing_but_a_file_is_opened(tmp_path: Path, change: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": Kind.MKFILE, "path": b"a\0b"},
+        {"kind": Kind.SYMLINK, "path": b"link", "path_link": b"a\0b"},
+        {"kind": Kind.CHOWN, "path": b"file", "uid": 1 << 63, "gid": 0},
+        {"kind": Kind.TRUNCATE, "path": b"file", "size": (1 << 64) - 1},
+        {"kind": Kind.WRITE, "path": b"file", "file_offset": (1 << 64) - 1, "data": b"x"},
+        {"kind": Kind.MKNOD, "path": b"node", "mode": 1 << 63, "rdev": 0},
+    ],
+)
+def test_names_and_numbers_that_no_kernel_takes_are_damage(tmp_path: Path, change: dict[str, Any]) -> None:
+    (tmp_path / "file").touch()
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    applier = Applier(descriptor)
+    with pytest.raises(BadStream):
+        for one in commands([whole(command(**change))]):
+            applier.apply(one)
+            applier.flush()
+    applier.close()
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",

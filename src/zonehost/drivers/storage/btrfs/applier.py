@@ -25,6 +25,8 @@ _IDLE: Final = (Kind.SUBVOLUME, Kind.SNAPSHOT, Kind.UPDATE_EXTENT, Kind.END)
 _CLONE_RANGE: Final = 0x4020940D
 _VECTORS: Final = 1024
 """Pieces that one call writes (IOV_MAX)."""
+_FURTHEST: Final = (1 << 63) - 1
+"""Where the last byte of a file may be."""
 _KEPT: Final = 64
 """Open folders that are kept for the next command."""
 
@@ -45,6 +47,12 @@ class Applier:
 
         Raises BadStream if it cannot be, OSError as the kernel says it.
         """
+        try:
+            self._apply(command)
+        except (OverflowError, ValueError) as error:  # a number past the kernel's own, a NUL in a name
+            raise BadStream(f"a command {command.kind.name}: {error}") from error
+
+    def _apply(self, command: Command) -> None:
         if command.kind in _IDLE:
             return
         path = command.data(Field.PATH)
@@ -94,6 +102,8 @@ class Applier:
         if path != self._file[0] or offset != self._end or not self._data:
             self.flush()
             self._open(path)
+            if offset > _FURTHEST:
+                raise BadStream(f"a command WRITE at {offset}")
             self._begin = self._end = offset
         self._data.append(data)
         self._end += len(data)
