@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonehost.errors import Unavailable
+from zonehost.linux import proc_file
 
 CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 """The v2 controllers that bound a zone, by their names in cgroups(7)."""
@@ -49,7 +50,7 @@ def discover(mountinfo: str = "/proc/self/mountinfo") -> Hierarchies:
     """
     unified: str | None = None
     mounted: dict[str, str] = {}
-    for line in Path(mountinfo).read_text().splitlines():
+    for line in proc_file.lines(mountinfo):
         mount, _, filesystem = line.partition(" - ")
         kind, _, options = filesystem.split(" ", 2)
         if kind not in ("cgroup", "cgroup2"):

@@ -106,7 +106,7 @@ def children(directory: str) -> list[str]:
 def path_of(pid: int) -> str:
     """The path of a process's group in the v2 tree (cgroups(7)); empty if it has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
-        for line in read(f"/proc/{pid}/cgroup").splitlines():
+        for line in read(f"/proc/{pid}/cgroup").split("\n"):
             if line.startswith("0::"):
                 return line[3:]
     return ""

@@ -12,10 +12,10 @@ _MOST: Final = 1 << 16
 
 
 def read(path: str) -> str:
-    """The text of a file of 64 KiB at most. Raises OSError as the kernel does."""
+    """The text of a file of 64 KiB at most; what is no UTF-8 is U+FFFD. Raises OSError as the kernel does."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, _MOST).decode()
+        return os.read(fd, _MOST).decode(errors="replace")
     finally:
         os.close(fd)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from zonehost.linux import libc
+from zonehost.linux import libc, proc_file
 
 _OPEN_TREE: Final = 428
 _MOVE_MOUNT: Final = 429
@@ -158,7 +158,7 @@ def spreading(path: str) -> tuple[str, frozenset[str]]:
         known = dict(line.split(":", 1) for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines())
     finally:
         os.close(fd)
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in proc_file.lines("/proc/self/mountinfo"):
         number, _, _, _, point, _, *rest = line.split(" ")
         if number == known["mnt_id"].strip():
             return _plain(point), frozenset(word.partition(":")[0] for word in rest[: rest.index("-")])
@@ -169,7 +169,7 @@ def points_below(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str
     """The mount points strictly below a path without links, in the order in which they were mounted, each once."""
     inside = path.rstrip("/") + "/"
     points: dict[str, None] = {}
-    for line in Path(mountinfo).read_text().splitlines():
+    for line in proc_file.lines(mountinfo):
         point = _plain(line.split(" ", 5)[4])
         if point.startswith(inside) and point != inside:
             points[point] = None

@@ -12,7 +12,7 @@ from typing import Final
 
 from zonehost.drivers.runtime import keepers
 from zonehost.drivers.runtime.folder import RunRoot
-from zonehost.linux import cgroup_tree
+from zonehost.linux import cgroup_tree, proc_file
 from zonehost.linux.cgroup import Hierarchies
 from zonehost.linux.cgroup_group import Group, Instance, Part
 from zonehost.ports.audit import Expected, Finding, Trouble, ZoneHoldings, ZoneProcess
@@ -121,7 +121,7 @@ def _of_host(pid: int) -> bool:
     What the launcher itself runs there, a command that is just entering the zone, is passed over.
     """
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in proc_file.lines(f"/proc/{pid}/status"):
             if line.startswith("NSpid:"):
                 return len(line.split()) == 2 and not _entering(pid)
     return False
@@ -135,13 +135,13 @@ def _entering(pid: int) -> bool:
 
 def _process(pid: int) -> ZoneProcess | None:
     with suppress(OSError):
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        ticks = int(proc_file.text(f"/proc/{pid}/stat").rpartition(")")[2].split()[19])
         boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+        command = proc_file.text(f"/proc/{pid}/cmdline").rstrip("\0").replace("\0", " ")
         return ZoneProcess(
             pid=pid,
             started=boot + ticks * 1_000_000_000 // _TICKS,
-            command=command or f"[{Path(f'/proc/{pid}/comm').read_text().strip()}]",
+            command=command or f"[{proc_file.text(f'/proc/{pid}/comm').strip()}]",
         )
     return None
 
@@ -156,7 +156,7 @@ def _mounts(pid: int) -> tuple[str, ...]:
     """Destination, file system and source of every mount that the zone sees."""
     with suppress(OSError):
         found = []
-        for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines() if pid else ():
+        for line in proc_file.lines(f"/proc/{pid}/mountinfo") if pid else ():
             fields, _, rest = line.partition(" - ")
             kind, source, *_ = rest.split(" ")
             found.append(f"{fields.split(' ')[4]} {kind} {source}")

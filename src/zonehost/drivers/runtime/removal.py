@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from zonehost.domain.signals import SIGKILL
 from zonehost.drivers.runtime.folder import ZoneFolder
 from zonehost.drivers.runtime.living import Zone
 from zonehost.errors import Blocked
-from zonehost.linux import pidfd
+from zonehost.linux import pidfd, proc_file
 from zonehost.linux.cgroup_group import Group, Part
 
 _PATIENCE: Final = 10.0
@@ -58,6 +57,6 @@ def stuck(group: Group) -> str:
     found = []
     for pid in (*group.pids(Part.ZONE), *group.pids(Part.KEEPER)):
         with suppress(OSError):
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            found.append(f"process {pid} in state {state}, in {Path(f'/proc/{pid}/wchan').read_text() or '?'}")
+            state = proc_file.text(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
+            found.append(f"process {pid} in state {state}, in {proc_file.text(f'/proc/{pid}/wchan') or '?'}")
     return "; ".join(found) or "its cgroup is still populated"

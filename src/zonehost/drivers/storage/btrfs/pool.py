@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from zonehost.errors import InvalidParameter, SystemFailure
-from zonehost.linux import btrfs, loop, mounts, namespaces
+from zonehost.linux import btrfs, loop, mounts, namespaces, proc_file
 
 SMALLEST: Final = 256 << 20
 _SHARE: Final = 0.8
@@ -44,7 +44,7 @@ class Pool:
         """Whether a zone can destroy the subvolumes that it made; on a host's own btrfs its mount decides."""
         told = Path(f"/proc/self/fdinfo/{self.descriptor}").read_text()
         mount = told.partition("mnt_id:")[2].split()[0]
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        for line in proc_file.lines("/proc/self/mountinfo"):
             if line.split(" ", 1)[0] == mount:
                 return _DELETABLE in line.rpartition(" ")[2].split(",")
         return False
