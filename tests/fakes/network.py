@@ -109,6 +109,10 @@ class MemoryNetworking:
     async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
         self.zones[plugs.zone] = plugs
 
+    async def rename(self, plugs: ZonePlugs) -> None:
+        if plugs.zone in self.zones:
+            self.zones[plugs.zone] = plugs
+
     async def detach(self, zone: str) -> None:
         self.zones.pop(zone, None)
         self._held.pop(zone, None)

@@ -106,6 +106,12 @@ class Networking(Protocol):
     async def disconnect(self, pid: int, plugs: ZonePlugs, old: Plug) -> None:
         """Take one link from a running zone; `plugs` is all that it has afterwards."""
 
+    async def rename(self, plugs: ZonePlugs) -> None:
+        """Let others find a zone by the names of its plugs, and no longer by those that it had. Idempotent.
+
+        Nothing happens if the zone is not attached.
+        """
+
     async def detach(self, zone: str) -> None:
         """Remove links, firewall elements and held ports of a zone; complete when it returns. Idempotent.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.network.test_connect import connect, disconnect
+from tests.integration.network.test_connect import connect, disconnect, with_plugs
 from tests.integration.network.world import BRIEFLY, OUTSIDE, SECONDS, Place, World, Zone, address
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking
@@ -73,6 +74,23 @@ async def test_zones_of_a_network_find_each_other_by_every_name(world: World, ne
     assert ask(web.place, "client") == (wire.NO_ERROR, [address(asking)])
     reverse = wire.reverse_name(address(web))
     assert ask(asking.place, reverse, wire.PTR) == (wire.NO_ERROR, [f"web.{network.name}"])
+
+
+async def test_a_zone_that_is_renamed_is_found_by_its_new_name_only(world: World, net: KernelNetworking) -> None:
+    network = await named(world, net)
+    asking = await world.zone(net, network, names=("client",))
+    web = await world.zone(net, network, names=("web", "www"))
+    [plug] = web.plugs.plugs
+    await net.rename(with_plugs(web.plugs, (dataclasses.replace(plug, names=("site", "www")),)))
+    for name in ("site", "www", f"site.{network.name}"):
+        assert ask(asking.place, name) == (wire.NO_ERROR, [address(web)])
+    assert ask(asking.place, "web")[0] != wire.NO_ERROR
+    reverse = wire.reverse_name(address(web))
+    assert ask(asking.place, reverse, wire.PTR) == (wire.NO_ERROR, [f"site.{network.name}"])
+    await net.detach(web.id)
+    await net.rename(web.plugs)
+    assert ask(asking.place, "web")[0] != wire.NO_ERROR
+    assert net.attached == {asking.id}
 
 
 async def test_both_families(world: World, net: KernelNetworking) -> None:

@@ -19,6 +19,8 @@ from zonehost.engine.container.restart import restart
 from zonehost.engine.container.start import start
 from zonehost.engine.container.stop import stop
 from zonehost.engine.container.wait import WaitCondition, wait
+from zonehost.engine.network.create import NetworkRequest
+from zonehost.engine.network.create import create as create_network
 from zonehost.errors import Conflict, InvalidParameter, NotFound, NotModified
 
 
@@ -236,6 +238,15 @@ async def test_names_are_kept_apart(world: World) -> None:
     await rename(world.host, "one", "three")
     assert (await make(world, "sleep", name="one")).name == "one"
     assert world.records.kept["container", first.id].name == "three"  # type: ignore[union-attr]
+
+
+async def test_a_running_container_is_found_by_its_new_name(world: World) -> None:
+    await create_network(world.host, NetworkRequest(name="n"))
+    record = await make(world, "sleep", name="old", network_mode="n")
+    await start(world.host, "old")
+    await rename(world.host, "old", "new")
+    [plug] = world.networking.zones[record.id].plugs
+    assert plug.names == ("new", record.short)
 
 
 async def test_a_container_in_the_making_is_not_seen(world: World) -> None:

@@ -213,6 +213,12 @@ class KernelNetworking:
                 await in_thread(self._threads, self._wiring.unplug, netns, inside, left)
         await _all(self._became(plugs), self._answering.put(plan.view(plugs)))
 
+    async def rename(self, plugs: ZonePlugs) -> None:
+        """Another view for the resolver."""
+        if plugs.zone in self._zones.zones:
+            self._zones.put(plugs)
+            await self._answering.put(plan.view(plugs))
+
     async def detach(self, zone: str) -> None:
         """Rules, links, names and ports of a zone; what a failure left is taken away the next time."""
         had = self._zones.pop(zone) or self._leaving.get(zone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from zonehost.domain.identity import checked_name
+from zonehost.engine.container.endpoints import plugs_of
 from zonehost.engine.container.running import check_stays
 from zonehost.engine.host import Host
 from zonehost.engine.telling import tell_container
@@ -12,7 +13,7 @@ from zonehost.errors import InvalidParameter, ZonehostError, explained
 
 
 async def rename(host: Host, ref: str, name: str) -> None:
-    """Give a container another name.
+    """Give a container another name, by which others in its networks find it at once if it runs.
 
     Raises:
         NotFound: there is no such container. Conflict: the name is taken. InvalidParameter: it is empty, the one that
@@ -35,4 +36,6 @@ async def rename(host: Host, ref: str, name: str) -> None:
         except ZonehostError:
             host.containers.rename(zone, new, old)
             raise
+        if zone.record.state.running and zone.ended is None:
+            await host.networking.rename(plugs_of(host, zone.record))
     tell_container(host, zone.record, "rename", oldName=f"/{old}")
