@@ -22,6 +22,7 @@ from tests.integration.network.world import BRIEFLY, OUTSIDE, SECONDS, Place, Wo
 from zonehost.domain.network import Network
 from zonehost.drivers.network.driver import KernelNetworking
 from zonehost.drivers.network.resolver import wire
+from zonehost.errors import InvalidParameter
 from zonehost.linux.netlink import entered
 
 SERVER = ("127.0.0.11", 53)
@@ -91,6 +92,17 @@ async def test_a_zone_that_is_renamed_is_found_by_its_new_name_only(world: World
     await net.rename(web.plugs)
     assert ask(asking.place, "web")[0] != wire.NO_ERROR
     assert net.attached == {asking.id}
+
+
+async def test_a_zone_with_more_names_than_an_order_holds_is_refused(world: World, net: KernelNetworking) -> None:
+    network, other = await named(world, net), await named(world, net)
+    asking = await world.zone(net, network, names=("client",))
+    many = tuple(f"{n:060}" for n in range(4_000))
+    with pytest.raises(InvalidParameter, match="names in its networks have more than 200,000 bytes"):
+        await connect(net, world, asking, other, *many)
+    web = await world.zone(net, network, names=("web",))
+    assert ask(asking.place, "web") == (wire.NO_ERROR, [address(web)])
+    assert ask(web.place, "client") == (wire.NO_ERROR, [address(asking)])
 
 
 async def test_both_families(world: World, net: KernelNetworking) -> None:

@@ -44,18 +44,22 @@ class Answering:
         """Let the zone resolve this view from now on; its namespace is needed the first time.
 
         Raises:
-            SystemFailure: its sockets cannot be made.
+            InvalidParameter: it has too many names. SystemFailure: its sockets cannot be made.
         """
         fresh = view.id not in self._namespaces
         if fresh and netns is None:
             return
         if fresh and netns is not None:
             self._namespaces[view.id] = os.dup(netns)
+        before = self._views.get(view.id, view)
         self._views[view.id] = view
         try:
             await in_thread(self._executor, self._put, view, fresh, False)
         except Lost:
             await self._rebuild()
+        except ZonehostError:
+            self._views[view.id] = before
+            raise
         self._hold_lifeline()
 
     async def drop(self, zone: str) -> None:
@@ -80,6 +84,8 @@ class Answering:
                 await in_thread(self._executor, self._put, view, view.id not in known, True)
             except Lost:
                 await self._rebuild()
+            except ZonehostError as error:
+                _log.error("container %s resolves no names: %s", view.id[:12], error)
         for zone in known - self._views.keys():
             await in_thread(self._executor, self._resolver.drop, zone)
         if self._views:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from zonehost.domain.etc_files import RESOLVER
 from zonehost.drivers.network.resolver.views import Zone
-from zonehost.errors import SystemFailure
+from zonehost.errors import InvalidParameter, SystemFailure
 from zonehost.linux import pidfd
 from zonehost.linux.dialling import dial
 from zonehost.linux.netlink import Channel, entered
@@ -33,6 +33,8 @@ from zonehost.linux.vacate import vacate
 log = logging.getLogger(__name__)
 _SECONDS: Final = 5.0
 """How long an order may take."""
+_LARGEST: Final = 200_000
+"""Bytes of an order: a message of a socket has at most net.core.wmem_default of them, which is 212,992."""
 _TABLE: Final = "zonehost-resolver"
 _PORT: Final = 53
 _SO_PEERPIDFD: Final = 77
@@ -81,6 +83,7 @@ class Resolver:
 
         Raises:
             Lost: the resolver has ended: put all zones again, with their namespaces.
+            InvalidParameter: the names are more than an order can hold.
             SystemFailure: the namespace's sockets or rules cannot be made.
         """
         with ExitStack() as stack:
@@ -108,10 +111,13 @@ class Resolver:
             self._disconnect()
 
     def _order(self, order: dict[str, Any], descriptors: Sequence[int] = (), *, start: bool = False) -> Any:
+        text = json.dumps(order).encode()
+        if len(text) > _LARGEST:
+            raise InvalidParameter(f"the container's names in its networks have more than {_LARGEST:,} bytes")
         with self._lock:
             connection = self._connect(start=start)
             try:
-                socket.send_fds(connection, [json.dumps(order).encode()], descriptors)
+                socket.send_fds(connection, [text], descriptors)
                 answer = connection.recv(1 << 20)
             except OSError as error:
                 if isinstance(error, TimeoutError):
