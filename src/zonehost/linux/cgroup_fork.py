@@ -18,13 +18,13 @@ import struct
 from zonehost.linux import libc
 
 _SYS_CLONE3 = 435
-_CLONE_VM = 0x00000100
-_CLONE_VFORK = 0x00004000
+CLONE_VM = 0x00000100
+CLONE_VFORK = 0x00004000
 _CLONE_PARENT = 0x00008000
 _CLONE_PARENT_SETTID = 0x00100000
 _CLONE_CHILD_CLEARTID = 0x00200000
 _CLONE_CHILD_SETTID = 0x01000000
-_CLONE_INTO_CGROUP = 0x200000000
+CLONE_INTO_CGROUP = 0x200000000
 _PR_GET_TID_ADDRESS = 40
 _PTRACE_SEIZE = 0x4206
 _TRACE_VFORK_DONE = 0x00000020
@@ -51,7 +51,7 @@ def fork_into(cgroup: int) -> int:
         RuntimeError: the process has more than one thread.
         OSError: EBUSY, the group hands controllers down and takes no processes; EOPNOTSUPP, it is threaded.
     """
-    return _clone(_CLONE_INTO_CGROUP, cgroup=cgroup, exit_signal=signal.SIGCHLD)
+    return _clone(CLONE_INTO_CGROUP, cgroup=cgroup, exit_signal=signal.SIGCHLD)
 
 
 def reborn_in(cgroup: int, address: int) -> None:
@@ -61,7 +61,7 @@ def reborn_in(cgroup: int, address: int) -> None:
     waits in the kernel (CLONE_VFORK) until the new one runs a program or ends, and must never come back from there:
     its parent has called `bury_when_reborn` with it. Raises as `fork_into`; then nothing has happened.
     """
-    flags = _CLONE_VM | _CLONE_VFORK | _CLONE_PARENT | _CLONE_PARENT_SETTID | _CLONE_INTO_CGROUP
+    flags = CLONE_VM | CLONE_VFORK | _CLONE_PARENT | _CLONE_PARENT_SETTID | CLONE_INTO_CGROUP
     _clone(flags, cgroup=cgroup, parent_tid=address)
 
 
@@ -82,7 +82,18 @@ def _clone(flags: int, *, cgroup: int = 0, parent_tid: int = 0, exit_signal: int
     tid = ctypes.c_void_p()
     if _libc.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0:
         flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
-    arguments = _ARGUMENTS.pack(flags, 0, tid.value or 0, parent_tid, exit_signal, 0, 0, 0, 0, 0, cgroup)
+    return clone3(flags, tid.value or 0, parent_tid, exit_signal, cgroup=cgroup)
+
+
+def clone3(
+    flags: int, child_tid: int, parent_tid: int, exit_signal: int, *, stack: int = 0, size: int = 0, cgroup: int = 0
+) -> int:
+    """clone3(2), with the interpreter's lock held: the pid, or 0 in a new process without a stack of its own.
+
+    Raises:
+        OSError: it failed.
+    """
+    arguments = _ARGUMENTS.pack(flags, 0, child_tid, parent_tid, exit_signal, stack, size, 0, 0, 0, cgroup)
     pid: int = _libc.syscall(_SYS_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
     if pid < 0:
         error = ctypes.get_errno()

@@ -16,18 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
-from zonehost.linux import cgroup_fork
+from zonehost.linux.cgroup_fork import CLONE_INTO_CGROUP, CLONE_VFORK, CLONE_VM, clone3, fork
 
-_SYS_CLONE3: Final = 435
-_CLONE_VM: Final = 0x00000100
-_CLONE_VFORK: Final = 0x00004000
-_CLONE_INTO_CGROUP: Final = 0x200000000
 _FURTHER_DOWN: Final = 1 << 20
 """Bytes from the top of the stack to that of the other: more than this process needs, and less than it may have."""
 _WORD: Final = 8
 
-_libc: Final = ctypes.PyDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+_libc: Final = ctypes.PyDLL(None)
 
 Result = TypeVar("Result")
 
@@ -40,7 +35,7 @@ def can_lend() -> bool:
     """
     if os.uname().machine != "x86_64":
         return False
-    pid = cgroup_fork.fork()
+    pid = fork()
     if pid == 0:
         os._exit(call(lambda: 0)[0])
     return os.waitpid(pid, 0)[1] == 0
@@ -57,16 +52,11 @@ def call(work: Callable[[], Result], cgroup: int | None = None) -> tuple[Result,
     """
     results: list[Result] = []
     entry = ctypes.CFUNCTYPE(None)(lambda: results.append(work()))
-    flags = _CLONE_VM | _CLONE_VFORK | (_CLONE_INTO_CGROUP if cgroup is not None else 0)
+    flags = CLONE_VM | CLONE_VFORK | (CLONE_INTO_CGROUP if cgroup is not None else 0)
     top = _top()
     # It comes back from the system call to what is on its stack there: the work, and from that to its end.
     ctypes.memmove(top, (ctypes.c_void_p * 2)(_address(entry), _address(_libc._exit)), 2 * _WORD)
-    # clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, its size, cgroup
-    arguments = (ctypes.c_uint64 * 11)(flags, 0, 0, 0, signal.SIGCHLD, top - _WORD, _WORD, 0, 0, 0, cgroup or 0)
-    pid: int = _libc.syscall(_SYS_CLONE3, arguments, ctypes.c_size_t(ctypes.sizeof(arguments)))
-    if pid < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    pid = clone3(flags, 0, 0, signal.SIGCHLD, stack=top - _WORD, size=_WORD, cgroup=cgroup or 0)
     if not results:
         os.kill(os.getpid(), signal.SIGKILL)
     return results[0], pid
