@@ -57,7 +57,8 @@ async def commit(host: Host, request: CommitRequest) -> str:
         layers = (*_layers_below(host, zone.record), *above)
         names = (name,) if name is not None else ()
         image = await take_in(host, write_image_config(document), layers, names, parent=zone.record.image)
-    await sweep_layers(host, came)
+    if not above:
+        await sweep_layers(host, came)
     tell_image(host, "create", image)
     if name is not None:
         tell_image(host, "tag", image, name.familiar)
